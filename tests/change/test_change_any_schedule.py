@@ -81,7 +81,8 @@ class Loop:
         self.weights = [nn.Parameter(torch.ones(3, dtype=torch.float64)) for _ in range(2)]
         self.optimizer: Optimizer = SGD([{"params": [each]} for each in self.weights], lr=0.1)
         self.writer = WRITERS[kind](self.optimizer)
-        declared = self.writer if isinstance(self.writer, lr_scheduler.LRScheduler) else None
+        is_declared = isinstance(self.writer, lr_scheduler.LRScheduler) and not kind.startswith("PyTorch's own")
+        declared = self.writer if is_declared else None
         self.rate = LearningRate(self.optimizer, declared, group, holds=True)
         self.journal = MemoryJournal()
         self.engine = ChangeEngine(self.journal, {"lr": self.rate}, [Parameter("lr", "1", low=0.0, high=9.0)])
@@ -117,7 +118,9 @@ def test_a_relative_change_multiplies_what_the_schedule_writes(kind: str, factor
     assert changed.shown == twin.shown, "the schedule is not disturbed, and the groups show what it wrote"
     record = changed.engine.history[1]
     assert (record.outcome, record.story[-1][1]["step"]) == (Outcome.EFFECTIVE, AT + 1)
-    assert f" writes by {factor:g} at each step" in summary(changed.engine.history).changes[0].story[-2]
+    way, _, told = summary(changed.engine.history).changes[0].story[-2].rpartition(" writes at each step, with factor ")
+    assert way.startswith("applied: ")
+    assert float(told) == pytest.approx(factor)
 
 
 @pytest.mark.parametrize("op", [Set(0.03), Add(0.02)])
@@ -129,7 +132,7 @@ def test_an_absolute_change_pins_the_rate(kind: str, op: Operation) -> None:
         assert rates == pytest.approx([pinned] * 2 if step >= AT else others)
     assert changed.shown == twin.shown
     assert changed.engine.history[1].outcome is Outcome.EFFECTIVE
-    assert summary(changed.engine.history).changes[0].story[-2].endswith("read back, pinned")
+    assert summary(changed.engine.history).changes[0].story[-2].endswith("read back, pinned, with factor 0")
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -314,9 +317,52 @@ def test_a_step_with_a_closure_uses_the_held_rate_and_proves_it() -> None:
     assert optimizer.param_groups[0]["lr"] == 0.5
 
 
-def test_a_group_that_is_added_later_runs_with_the_default_and_is_named() -> None:
+def test_a_group_that_is_added_later_has_the_factor_too() -> None:
     loop = Loop("reading")
     loop.propose(Scale(0.5))
+    loop.step()
+    loop.weights.append(nn.Parameter(torch.ones(3, dtype=torch.float64)))
+    loop.optimizer.add_param_group({"params": [loop.weights[-1]]})
+    loop.step()
+    assert loop.used[-1] == pytest.approx([0.5 * 0.09, 0.5 * 0.09, 0.5 * 0.1])
+    assert loop.engine.history[1].outcome is Outcome.EFFECTIVE
+
+
+def test_a_hook_that_joins_after_the_proof_and_sets_another_rate_has_lost_the_change() -> None:
+    loop = Loop("by hand")
+    loop.propose(Scale(0.5))
+    loop.step()
+    assert loop.engine.history[1].outcome is Outcome.EFFECTIVE
+    loop.optimizer.register_step_pre_hook(lambda o, *_: o.param_groups[0].update(lr=0.3))
+    loop.step()
+    assert loop.used[-1][0] == pytest.approx(0.3)
+    assert "at step 2: " in loop.engine.history[1].reason
+    assert "a hook of the optimizer, registered after the change" in loop.engine.history[1].reason
+
+
+def test_a_rate_that_the_step_itself_writes_is_the_schedule_s() -> None:
+    class Decaying(SGD):
+        def step(self, closure=None):
+            super().step(closure)
+            for group in self.param_groups:
+                group["lr"] = 0.1 * 0.9 ** len(used)
+
+    weight, used = nn.Parameter(torch.ones(3, dtype=torch.float64)), list[float]()
+    optimizer = Decaying([weight], lr=0.1)
+    bound = {"lr": LearningRate(optimizer, holds=True)}
+    engine = ChangeEngine(MemoryJournal(), bound, [Parameter("lr", "1", low=0.0, high=9.0)])
+    engine.propose(Delta("lr", Scale(0.5), "test", "me"), 0)
+    for _ in range(4):
+        weight.grad, before = torch.ones_like(weight), float(weight.detach()[0])
+        optimizer.step()
+        used.append(before - float(weight.detach()[0]))
+    assert used == pytest.approx([0.05, 0.05, 0.5 * 0.09, 0.5 * 0.081])
+    assert engine.history[1].outcome is Outcome.EFFECTIVE
+
+
+def test_a_group_that_is_added_to_pinned_ones_runs_with_the_default_and_is_named() -> None:
+    loop = Loop("reading")
+    loop.propose(Set(0.03))
     loop.optimizer.add_param_group({"params": [nn.Parameter(torch.ones(3))]})
     loop.step()
     assert "group 2 was added after the change and runs with the optimizer's default" in loop.engine.history[1].reason

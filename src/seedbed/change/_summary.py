@@ -53,7 +53,7 @@ def _sentence(record: ChangeRecord, kind: Kind, facts: Mapping[str, Any]) -> str
         case Kind.APPLIED:
             coupled = "".join(f", with {name} {exactly(value)}" for name, value in facts.get("coupled", {}).items())
             way = f", {facts['way']}" if facts.get("way") else ""
-            return f"applied: {facts['found']:g} read back{coupled}{way}"
+            return f"applied: {facts['found']:g} read back{way}{coupled}"
         case Kind.EFFECTIVE:
             return f"effective: step {facts['step']} used {facts['found']:g}"
         case _:

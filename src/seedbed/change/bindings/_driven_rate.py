@@ -58,7 +58,11 @@ class DrivenRate:
         hold = self._driver.hold(self._places()[0])
         if hold.is_free:
             return f"{self._writer} is followed again"
-        return "pinned" if hold.is_pinned else f"multiplies what {self._writer} writes by {hold.times:g} at each step"
+        return "pinned" if hold.is_pinned else f"multiplies what {self._writer} writes at each step"
+
+    def coupled(self) -> dict[str, float]:
+        """The factor on what the schedule writes, 0 where the rate is pinned: runs that differ in it are others."""
+        return {"factor": self._driver.hold(self._places()[0]).times}
 
     def write(self, value: float) -> None:
         """Pin the rate, or scale the curve; to what the schedule wrote last: let the schedule have it again."""
@@ -151,15 +155,21 @@ class DrivenRate:
         slots, numbers = group_slots(self._optimizer), [(p, [state[n] for n in _names(p)]) for p in self._places()]
         for place, (written, _, _) in numbers:
             slots[place].put(written)
-        self._driver.put_holds({place: RateHold(times, plus) for place, (_, times, plus) in numbers})
+        self._hold({place: RateHold(times, plus) for place, (_, times, plus) in numbers})
         self._former, self._written, self._way_back = None, [], None
 
     def _put(self, holds: _Holds, before: float, after: float) -> None:
         former = {place: self._driver.hold(place) for place in self._places()}
         self._require_own_tensors()
-        self._driver.put_holds(holds)
+        self._hold(holds)
         self._former = former
         self._written = [*self._written[1 - _MOST_WRITTEN :], _Write(before, after, former)]
+
+    def _hold(self, holds: _Holds) -> None:
+        """Hold the bound groups so; with all of them those that are added later, where one factor is for all."""
+        factors = {each.times for each in holds.values()}
+        is_of_all = self._group is None and len(factors) == 1 and 0.0 not in factors
+        self._driver.put_holds(holds, RateHold(factors.pop()) if is_of_all else FREE)
 
     def _pinned(self, value: float, before: float) -> _Holds:
         if before == 0 and len(self._places()) > 1:

@@ -16,6 +16,10 @@ from seedbed.change.bindings.schedules._schedulers import Rates
 
 __all__ = ["DrivenWatch"]
 
+_BY_HOOK = (
+    "a hook of the optimizer, registered after the change, set another one for the step: register it before the "
+    "change, then it is multiplied or pinned as the schedule is"
+)
 _PROBE = 2.0  # times the rate: what a step is compared with when nobody knows what stood there before the change
 
 
@@ -61,15 +65,16 @@ class DrivenWatch:
     def after(self, step: int) -> None:
         """Compare the update that was made, until the use is seen."""
         finding = self._use.finish(step, self._rate, None)
-        if finding is None:
-            return
         overwritten = [rate for place, rate in self._driver.overwritten.items() if place in self._places()]
+        if finding is None:
+            if overwritten and not self._use.is_ended:
+                self._use.lose(step, self._rate, overwritten[0], _BY_HOOK)
+            return
         if finding.match is Match.FORMER:
             found, by = (overwritten or [self._twins[0]])[0], "the rate without the change"
             self._use.lose(step, self._rate, found, f"the update was not made with it, but with {by}")
         elif finding.match is Match.OPEN and overwritten:
-            why = "something set another one during the step: a hook that was registered after the change"
-            self._use.lose(step, self._rate, overwritten[0], why)
+            self._use.lose(step, self._rate, overwritten[0], _BY_HOOK)
         else:
             self._use.tell(step, self._rate, finding)
 

@@ -79,6 +79,10 @@ class LearningRate:
         """How the latest change is kept, as `RelativeBinding`."""
         return self._way.way()
 
+    def coupled(self) -> Mapping[str, float]:
+        """The factor on what the schedule writes, where the change is carried out at each step; 0 if it is pinned."""
+        return self._way.coupled()
+
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report the first optimizer step whose update is that of the value, and any later loss of the value.
 

@@ -26,21 +26,23 @@ class RateDriver:
         self._holds: dict[int, RateHold] = {}
         self._put: list[tuple[Slot, float, float]] = []  # during a step: what the schedule wrote, and what stands there
         self._overwritten: dict[int, float] = {}
-        self._is_attached = False
+        self._added = FREE
+        self._is_attached, self._is_last = False, True
 
     @property
     def overwritten(self) -> dict[int, float]:
-        """The rates, by group, that something wrote during the last step over those that it should use."""
+        """The rates, by group, that a later hook wrote over those that the last step should use."""
         return self._overwritten
 
     def hold(self, place: int) -> RateHold:
         """The hold of this group."""
-        return self._holds.get(place, FREE)
+        return self._holds.get(place, self._added)
 
-    def put_holds(self, holds: dict[int, RateHold]) -> None:
-        """Hold these groups so from the next step on, and the others as before."""
+    def put_holds(self, holds: dict[int, RateHold], added: RateHold = FREE) -> None:
+        """Hold these groups so from the next step on, the others as before, and those that are added so."""
         held = {**self._holds, **holds}
         self._holds = {place: each for place, each in held.items() if each != FREE}
+        self._added = added
         hub = hub_of(self._optimizer) if self._holds or self._is_attached else None
         if hub is not None and bool(self._holds) is not self._is_attached:
             self._is_attached = bool(self._holds)
@@ -58,11 +60,12 @@ class RateDriver:
         """What the next step uses, or the present one, by group."""
         return tuple(self.hold(place).rate(rate) for place, rate in enumerate(self.written()))
 
-    def begin(self) -> None:
+    def begin(self, *, is_last: bool) -> None:
         """A step begins; called by the hub before the watches."""
         self.end()  # of a step that raised, whose end no hook has seen
         slots = group_slots(self._optimizer)
-        held = [(slot, slot.get(), self.hold(place)) for place, slot in enumerate(slots) if place in self._holds]
+        self._is_last = is_last
+        held = [(slot, slot.get(), self.hold(place)) for place, slot in enumerate(slots) if self.hold(place) != FREE]
         for slot, own, hold in held:  # all read first: two groups may share one tensor
             slot.put(hold.rate(own))
         self._put = [(slot, own, slot.get()) for slot, own, _ in held]
@@ -70,10 +73,10 @@ class RateDriver:
     def end(self) -> None:
         """The step has ended; called by the hub before the watches."""
         put, self._put = self._put, []
-        moved = [(slot, slot.get()) for slot, _, used in put if slot.get() != used]
-        self._overwritten = {slot.group: found for slot, found in moved if slot.group is not None}
+        moved = {slot.group: slot.get() for slot, _, used in put if slot.get() != used}
+        self._overwritten = {} if self._is_last else {place: each for place, each in moved.items() if place is not None}
         for slot, own, _ in put:
-            if slot.group not in self._overwritten:
+            if slot.group not in moved:
                 slot.put(own)
 
 

@@ -34,6 +34,9 @@ class RateWay(Protocol):
     def way(self) -> str:
         """As `RelativeBinding`."""
 
+    def coupled(self) -> dict[str, float]:
+        """As `CoupledBinding`: what two changes to one value may differ in."""
+
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """As `Binding`."""
 

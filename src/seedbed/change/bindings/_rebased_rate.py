@@ -65,6 +65,10 @@ class RebasedRate:
         """How a change is made."""
         return "" if self._scheduler is None else "the schedule rebased"
 
+    def coupled(self) -> dict[str, float]:
+        """Nothing: a schedule that is rebased follows every change."""
+        return {}
+
     def write_relative(self, before: float, after: float) -> None:  # noqa: ARG002  the schedule keeps every ratio
         """As `write`: a schedule that is rebased follows either way."""
         self.write(after)

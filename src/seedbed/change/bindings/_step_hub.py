@@ -41,8 +41,8 @@ class StepListener(Protocol):
 class StepDriver(Protocol):
     """What changes an optimizer's settings for the time of its steps."""
 
-    def begin(self) -> None:
-        """A step begins: no watch has looked, and no closure was called."""
+    def begin(self, *, is_last: bool) -> None:
+        """A step begins: no watch has looked, and no closure was called. `is_last`: no other hook comes after this."""
 
     def end(self) -> None:
         """A step has ended: no other hook was called, so that one which steps a schedule finds the schedule's rate."""
@@ -121,7 +121,7 @@ class StepHub:
             return None
         self._running, self._num_nested, self._num_strange_steps = True, 0, 0
         for driver in self._drivers:
-            driver.begin()
+            driver.begin(is_last=_is_newest(self._handles[0]))
         for watch in tuple(self.watches):
             watch.on_enter()
         closure = args[1] if len(args) > 1 else kwargs.get("closure")
@@ -176,12 +176,8 @@ class StepHub:
         for watch in tuple(self.watches):
             watch.on_end()
         self._running = False
-        if not self._is_used and self._is_last():
+        if not self._is_used and _is_newest(self._handles[-1]):
             self._remove_hooks()
-
-    def _is_last(self) -> bool:
-        hooks = self._handles[-1].hooks_dict_ref()
-        return hooks is not None and next(reversed(hooks), None) == self._handles[-1].id
 
     def _remove_hooks(self) -> None:
         if vars(self._optimizer).get(_HUB) is self:
@@ -199,6 +195,12 @@ def _is_nested(optimizer: Optimizer) -> bool:
         if frame.f_globals.get("__name__") == Optimizer.__module__ and frame.f_code.co_name == "wrapper":
             num_running += frame.f_locals.get("self") is optimizer
     return num_running > 1
+
+
+def _is_newest(handle: RemovableHandle) -> bool:
+    """Whether no hook of its kind was registered after it."""
+    hooks = handle.hooks_dict_ref()
+    return hooks is not None and next(reversed(hooks), None) == handle.id
 
 
 def _first(handle: RemovableHandle) -> RemovableHandle:
