@@ -78,6 +78,7 @@ bench: setup
 	$(BIN)/python benchmarks/change.py
 	$(BIN)/python benchmarks/effects.py
 	$(BIN)/python benchmarks/schedulers.py
+	$(BIN)/python benchmarks/loops.py
 	$(BIN)/python benchmarks/gate.py
 	$(BIN)/python benchmarks/soak_market.py
 	$(BIN)/python benchmarks/soak_training.py

@@ -1,6 +1,7 @@
 """The loops of the table, in families."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -23,7 +24,7 @@ from torch.optim import (
     Rprop,
 )
 
-from loop_habits import (
+from loop_knobs import (
     BATCH_SIZE,
     BETA1,
     CLIP,
@@ -32,43 +33,27 @@ from loop_habits import (
     FREEZE,
     FREEZE_IN_DDP,
     RATE_AFTER_HOOKS,
-    accelerated,
+    rate_of,
+    setting,
+)
+from loop_lines import (
     adds_group,
-    as_accelerate,
-    as_lightning,
-    as_trainer,
     at_milestones,
-    averaging,
-    by_epochs,
-    by_updates,
     callback_resets,
-    clipped,
-    compiled,
     cosine,
     decays,
     decays_weight_decay,
-    each_fourth,
-    evaluating,
     goes_back,
     head_joins,
     hook_joins,
     hook_writes,
-    in_turn,
-    in_two_losses,
-    in_two_steps,
     layerwise,
-    rate_of,
     rebuilds_optimizer,
     reloads_optimizer,
     replaces_tensor,
     resets_state,
-    scaled,
-    setting,
-    stalling,
     warms_by_hand,
     warms_groups,
-    with_closure,
-    with_schedule_free,
     writes_after,
     writes_before,
     writes_tensor,
@@ -86,6 +71,23 @@ from loop_optimizers import (
 from loop_processes import fsdp, in_parallel, in_parallel_with_unused, zero
 from loop_runs import Case, Meant, Net, parts
 from loop_schedules import OF_TIMM, OF_TORCH, OF_TRANSFORMERS, OwnObject, imported
+from loop_steps import (
+    averaging,
+    by_epochs,
+    by_updates,
+    clipped,
+    compiled,
+    each_fourth,
+    evaluating,
+    in_turn,
+    in_two_losses,
+    in_two_steps,
+    scaled,
+    stalling,
+    with_closure,
+    with_schedule_free,
+)
+from loop_wrappers import accelerated, as_accelerate, as_lightning, as_trainer
 from seedbed.change import Add, Operation, OptimizerSetting, Scale, Set
 
 __all__ = ["CASES"]
@@ -126,9 +128,8 @@ def _encoder_only(net: Net) -> Optimizer:
 
 
 def _named(net: Net) -> Optimizer:
-    groups = parts(net)
-    groups[1]["name"] = "head"
-    return AdamW(groups)
+    encoder, head = parts(net)
+    return AdamW([{**encoder, "name": "encoder"}, {**head, "name": "head"}])
 
 
 def of_layers(net: Net) -> Optimizer:
@@ -311,7 +312,7 @@ def _habits() -> list[Case]:
         kind("batch size", knob=BATCH_SIZE, op=Set(8.0)),
         kind("freeze", knob=FREEZE, op=Set(1.0), meant=pinned, optimizer=of(SGD, momentum=0.9, weight_decay=0.1)),
         kind("weight decay under OneCycleLR", knob=decay, op=Set(0.5), schedule=_one_cycle),
-        kind("weight decay, written before the step", knob=decay, before=decays_weight_decay),
+        kind("weight decay, written before the step", knob=decay, before=decays_weight_decay, can_lose=True),
         kind("momentum, resumed", knob=momentum, optimizer=of(SGD, momentum=0.9), op=Set(0.5), resume_after=15),
         kind("beta1 under a schedule", knob=BETA1, schedule=_lambda, op=Set(0.5)),
         kind("one group of OneCycleLR", knob=rate_of(1, 1), schedule=_one_cycle),
@@ -367,7 +368,44 @@ def _losing() -> list[Case]:
     ]
 
 
-CASES: tuple[Case, ...] = (
+_AT_THE_DOOR = (
+    "LambdaLR, SGD with momentum",
+    "CosineAnnealingLR, AdamW, fused",
+    "OneCycleLR, AdamW",
+    "subclass with its own get_lr, AdamW",
+    "linear",
+    "cosine, rates by layer, resumed",
+    "object with step()",
+    "written before the step",
+    "written before the step, resumed",
+    "multiplied after the step",
+    "LBFGS",
+    "schedule-free SGD",
+    "Accelerate, accumulation",
+    "Lightning, closure",
+    "GradScaler skips after the change",
+    "GradScaler skips, fused",
+    "accumulation, changed between two",
+    "dropout, accumulation",
+    "dropout, evaluation inside",
+    "GAN, the generator",
+    "changed twice, by hand",
+    "two steps in each pass",
+    "freeze",
+    "weight decay under OneCycleLR",
+    "momentum, resumed",
+    "a named group, by hand",
+)
+
+
+def _at_the_door(cases: Sequence[Case]) -> list[Case]:
+    door: dict[str, Any] = {"family": "through a run", "at_the_door": True}
+    slip = Case("a slip by 1000x, at the door", schedule=_cosine, op=Scale(1000.0), meant=unchanged, **door)
+    chosen = [case for case in cases if case.name in _AT_THE_DOOR]
+    return [slip, *(replace(case, name=f"{case.name}, at the door", **door) for case in chosen)]
+
+
+_WITH_AN_ENGINE: tuple[Case, ...] = (
     *_torch_schedules(),
     *_library_schedules(),
     *_own_schedules(),
@@ -378,4 +416,6 @@ CASES: tuple[Case, ...] = (
     *_held_back(),
     *_losing(),
 )
+
+CASES: tuple[Case, ...] = (*_WITH_AN_ENGINE, *_at_the_door(_WITH_AN_ENGINE))
 """Every case, in the order of the table."""

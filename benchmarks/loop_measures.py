@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from loop_door import AtTheDoor
 from loop_judging import Said, Truth, Verdict, judge, truth_of
 from loop_runs import Case, Loop, Meant
 from seedbed.change import ChangeEngine, ChangeState, Conditions, Delta, Kind, Operation, Parameter, Registry, Rules
@@ -37,12 +38,9 @@ def measure(case: Case) -> Row:
     began = time.process_time()
     without = trained(case)
     with tempfile.TemporaryDirectory() as folder:
-        changed = _Changed(case, Path(folder) / "changes.log")
-        said = changed.train()
+        changed, said = _changed(case, Path(folder))
     truth = (
-        Truth(None, None)
-        if said.raised
-        else truth_of(without.trace, changed.loop.trace, trained(case, by_hand=True).trace)
+        Truth(None, None) if said.raised else truth_of(without.trace, changed.trace, trained(case, by_hand=True).trace)
     )
     return Row(
         case.name,
@@ -55,22 +53,27 @@ def measure(case: Case) -> Row:
     )
 
 
+def _changed(case: Case, folder: Path) -> tuple[Loop, Said]:
+    """The loop that was changed through Seedbed, and what that says."""
+    try:
+        changed = AtTheDoor(case, folder) if case.at_the_door else _ByEngine(case, folder / "changes.log")
+        said = changed.train()
+    except Exception as error:  # whatever Seedbed lets through into the script: a row of the table says so
+        return Loop(case), Said(f"{type(error).__name__}: {error}", raised=True)
+    return changed.loop, said
+
+
 def trained(case: Case, *, by_hand: bool = False) -> Loop:
     """The loop without Seedbed, with the meant value set by hand, or without the change that counts."""
     loop = Loop(case)
     for number in range(case.passes):
         if number == case.resume_after:
             loop = loop.resumed()
-        made = [op for after, op in changes_of(case) if number == after]
+        made = case.made_after(number)
         if made and (by_hand or number != case.change_after):
             loop.meant = _Meaning(case, made[0], loop.meant)
         loop.once()
     return loop
-
-
-def changes_of(case: Case) -> list[tuple[int, Operation]]:
-    """The changes of a case, each after so many passes."""
-    return [*([case.earlier] if case.earlier else []), (case.change_after, case.op)]
 
 
 @final
@@ -89,8 +92,8 @@ class _Meaning:
 
 
 @final
-class _Changed:
-    """The loop that is changed through Seedbed."""
+class _ByEngine:
+    """The loop that is changed through an engine."""
 
     def __init__(self, case: Case, journal: Path) -> None:
         self._case, self._journal = case, journal
@@ -104,18 +107,10 @@ class _Changed:
         except InvalidInput as refusal:
             self.loop = trained(self._case)
             return Said(str(refusal))
-        except Exception as error:  # whatever Seedbed lets through into the script: a row of the table says so
-            return _raised(error)
-        try:
-            return self._trained(engine)
-        except Exception as error:
-            return _raised(error)
-
-    def _trained(self, engine: ChangeEngine) -> Said:
         for number in range(self._case.passes):
             if number == self._case.resume_after:
                 engine = self._resumed(engine)
-            for op in (op for after, op in changes_of(self._case) if number == after):
+            for op in self._case.made_after(number):
                 rules = Rules(Registry([self._limits]), conditions=Conditions(frozen=self._case.conditions))
                 engine.propose_all([Delta(_KEY, op, "half-way", "the table")], self.loop.steps, rules=rules)
             self.loop.once()
@@ -133,10 +128,6 @@ class _Changed:
         new = self._bound()
         new.resume(ChangeState.model_validate_json(state))
         return new
-
-
-def _raised(error: Exception) -> Said:
-    return Said(f"{type(error).__name__}: {error}", raised=True)
 
 
 def _said(engine: ChangeEngine) -> Said:

@@ -1,4 +1,4 @@
-"""Optimizers and wrappers that are not torch's, written as people and libraries write them."""
+"""Optimizers that are not torch's, written as people and libraries write them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,11 +8,8 @@ from torch.optim import SGD, AdamW, Optimizer
 
 __all__ = [
     "SAM",
-    "AcceleratedOptimizer",
-    "AcceleratedScheduler",
     "AdamWThatCentralises",
     "AdamWThatCounts",
-    "LightningOptimizer",
     "Lion",
     "Lookahead",
     "ReadsDefaults",
@@ -192,93 +189,3 @@ class ScheduleFreeSGD(Optimizer):
                 for y in (each for each in group["params"] if "z" in self.state[each]):
                     y.lerp_(self.state[y]["z"], weight)
                 group["train_mode"] = is_training
-
-
-class AcceleratedOptimizer(Optimizer):
-    """Accelerate's kind of wrapper: an Optimizer that shows the inner one's groups, and steps at the last of a step."""
-
-    def __init__(self, optimizer: Optimizer, every: int = 1) -> None:
-        self.optimizer, self.every, self.calls = optimizer, every, 0
-
-    @property
-    def syncs(self) -> bool:
-        """Whether this micro-batch is the last of its step."""
-        return self.calls % self.every == 0
-
-    @property
-    def state(self) -> Any:  # type: ignore[override]
-        """The inner optimizer's."""
-        return self.optimizer.state
-
-    @property
-    def param_groups(self) -> Any:  # type: ignore[override]
-        """The inner optimizer's."""
-        return self.optimizer.param_groups
-
-    @property
-    def defaults(self) -> Any:  # type: ignore[override]
-        """The inner optimizer's."""
-        return self.optimizer.defaults
-
-    def state_dict(self) -> Any:
-        """The inner optimizer's."""
-        return self.optimizer.state_dict()
-
-    def load_state_dict(self, state_dict: Any) -> None:
-        """The inner optimizer's."""
-        self.optimizer.load_state_dict(state_dict)
-
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Only between two steps."""
-        if self.syncs:
-            self.optimizer.zero_grad(set_to_none)
-
-    def step(self, closure: Any = None) -> Any:
-        """The inner step, at the last micro-batch."""
-        if self.syncs:
-            self.optimizer.step(closure)
-
-
-class AcceleratedScheduler:
-    """Accelerate's kind of wrapper: as many steps of the inner scheduler as processes, after a step that was taken."""
-
-    def __init__(self, scheduler: Any, optimizer: AcceleratedOptimizer, num_processes: int = 1) -> None:
-        self.scheduler, self.optimizers, self.num_processes = scheduler, [optimizer], num_processes
-
-    def step(self, *args: Any) -> None:
-        """The inner steps."""
-        if self.optimizers[0].syncs:
-            for _ in range(self.num_processes):
-                self.scheduler.step(*args)
-
-    def state_dict(self) -> Any:
-        """The inner scheduler's."""
-        return self.scheduler.state_dict()
-
-    def load_state_dict(self, state_dict: Any) -> None:
-        """The inner scheduler's."""
-        self.scheduler.load_state_dict(state_dict)
-
-    def get_last_lr(self) -> Any:
-        """The inner scheduler's."""
-        return self.scheduler.get_last_lr()
-
-
-class LightningOptimizer:
-    """Lightning's kind of wrapper: of the inner optimizer's class by name, everything else passed on."""
-
-    def __init__(self, optimizer: Optimizer) -> None:
-        self._optimizer = optimizer
-        self.__class__ = type("Lightning" + type(optimizer).__name__, (type(self), type(optimizer)), {})
-
-    @property
-    def optimizer(self) -> Optimizer:
-        """The inner one."""
-        return self._optimizer
-
-    def step(self, closure: Any = None) -> Any:
-        """The inner step, with a closure that Lightning always makes."""
-        return self._optimizer.step(closure)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._optimizer, name)

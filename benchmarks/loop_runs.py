@@ -48,12 +48,13 @@ Meant = Callable[[float], float]
 class Knob:
     """One setting: its binding in a loop, and the value set by hand for the time of one optimizer step.
 
-    `whole` sets it for a whole pass instead: what acts before the step, such as dropout.
+    `whole` sets it for a whole pass instead: what acts before the step, such as dropout. `name` is its name in a run.
     """
 
     bind: Callable[["Loop"], Binding]
     step: Callable[["Loop", Meant], AbstractContextManager[None]] = lambda *_: nullcontext()
     whole: Callable[["Loop", Meant], AbstractContextManager[None]] = lambda *_: nullcontext()
+    name: str = "lr"
 
 
 def put(group: dict[str, Any], key: str, value: float) -> None:
@@ -83,7 +84,7 @@ class by_hand_in_groups:  # noqa: N801  # it reads as the statement that it is
 
 
 RATE = Knob(
-    bind=lambda loop: LearningRate(loop.stepped, loop.declared),
+    bind=lambda loop: LearningRate(loop.stepped, loop.declared, holds=loop.declared is None),
     step=lambda loop, meant: by_hand_in_groups(loop.optimizer.param_groups, "lr", meant),
 )
 
@@ -120,7 +121,7 @@ class Case:
     brings the former value back by itself: a loss that is said is right there. `meant` gives the meant values, from
     the first group's value at the change; by default the operation in proportion, as a schedule follows it. After
     `half_used` steps in which only some micro-batches use the value comes the first that uses it in all. `earlier` is
-    a change before the one that counts, after so many passes.
+    a change before the one that counts, after so many passes. A loop `at_the_door` is changed through a run.
     """
 
     name: str
@@ -148,7 +149,13 @@ class Case:
     half_used: int = 0
     earlier: tuple[int, Operation] | None = None
     in_processes: bool = False
+    at_the_door: bool = False
     can_lose: bool = False
+
+    def made_after(self, num_passes: int) -> list[Operation]:
+        """The changes that are made after so many passes."""
+        made = [*([self.earlier] if self.earlier else []), (self.change_after, self.op)]
+        return [op for after, op in made if after == num_passes]
 
 
 @final
@@ -215,9 +222,14 @@ class Loop:
     def resumed(self) -> "Loop":
         """A loop of new objects that goes on from what a script saves of this one."""
         saved = copy.deepcopy({name: part.state_dict() for name, part in self._kept().items()})
-        new = Loop(self.case)
+        new = self.begun_again()
         for name, part in new._kept().items():
             part.load_state_dict(saved[name])
+        return new
+
+    def begun_again(self) -> "Loop":
+        """A loop of new objects at this place of the data, into which nothing was loaded."""
+        new = Loop(self.case)
         new.iteration, new.row, new.trace = self.iteration, self.row, self.trace
         new.meant = self.meant
         return new

@@ -223,6 +223,9 @@ class _TimmCosine(_Timm):
         share = (1 + math.cos(math.pi * now / self.total)) / 2
         return [self.lowest + (base - self.lowest) * share for base in self.base_values]
 
+    def step(self, _epoch: int) -> None:
+        """Nothing: this one goes by updates."""
+
     def step_update(self, num_updates: int) -> None:
         """The rates after so many updates."""
         self.update_groups(self._rates(num_updates))
