@@ -354,8 +354,11 @@ def test_what_takes_the_place_of_something_else_is_refused_and_a_wrapped_model_i
         rig.settings.add(live(other))
     with pytest.raises(Conflict, match="another optimizer is bound"):
         rig.settings.add(live(optimizer=AdamW(other.parameters())))
-    with pytest.raises(Conflict, match="bind it with its scheduler"):
+    with pytest.raises(Conflict, match="bound already without it: bind both together"):
         rig.settings.add(live(scheduler=lr_scheduler.StepLR(rig.optimizer, 10)))
+    with pytest.raises(Conflict, match="bound already under another name"):
+        rig.settings.add(live(optimizer={"main": rig.optimizer}))
+    assert rig.settings.add(rig.objects) == ()
     assert "critic.lr" in [each.key for each in rig.settings.add(live(optimizer={"critic": AdamW(other.parameters())}))]
 
 

@@ -46,8 +46,8 @@ class LiveObjects:
     def joined(self, further: "LiveObjects") -> "LiveObjects":
         """These objects and further ones; a loader may take the place of one, and a model may be wrapped since.
 
-        Raises Conflict where another model or optimizer has the name of one that is there, and for a scheduler whose
-        optimizer is there already, since the binding of its rate is made with both.
+        Raises Conflict where another model or optimizer has the name of one that is there, for an optimizer under a
+        second name, and for a scheduler whose optimizer is there without it, since its rate is bound with both.
         """
         for name in self.models.keys() & further.models.keys():
             if plain_model(self.models[name]) is not plain_model(further.models[name]):
@@ -56,10 +56,12 @@ class LiveObjects:
         for name, optimizer in self.watched().items():
             if theirs.get(name, optimizer) is not optimizer:
                 raise _taken("optimizer", name)
-            if any(_belongs_to(plain_scheduler(each), optimizer) for each in further.schedulers.values()):
-                raise Conflict(
-                    f"the optimizer of the scheduler is bound already: bind {name or 'it'} with its scheduler"
-                )
+            if any(each is optimizer and other != name for other, each in theirs.items()):
+                raise Conflict("the optimizer is bound already under another name: bind each once")
+            own = [plain_scheduler(each) for each in self.schedulers.values()]
+            new = [plain_scheduler(each) for each in further.schedulers.values()]
+            if any(_belongs_to(each, optimizer) for each in new if not any(each is known for known in own)):
+                raise Conflict("the optimizer of the scheduler is bound already without it: bind both together")
         return LiveObjects(
             {**self.models, **further.models},
             {**self.optimizers, **further.optimizers},
