@@ -26,7 +26,7 @@ def settings(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: Json
       seedbed changes settings latest
       seedbed changes settings latest --json
     """
-    from seedbed.cli.runs._asking import remote
+    from seedbed.cli.runs.steer._asking import remote
 
     there = remote(store, run)
     door = there.door()

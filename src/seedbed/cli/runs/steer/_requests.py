@@ -23,7 +23,7 @@ def requests(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: Json
       seedbed changes requests latest
       seedbed changes requests latest --json
     """
-    from seedbed.cli.runs._asking import answer_json, remote
+    from seedbed.cli.runs.steer._asking import answer_json, remote
 
     there = remote(store, run)
     asked = there.requests()
