@@ -1,6 +1,6 @@
 """The attempt that a run records, and the engine that changes its settings; both begin with their first use."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar, final
 
@@ -8,7 +8,7 @@ from seedbed.change import ChangeEngine, ChangeRecord, ChangeState, Delta
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, NotFound
 from seedbed.loop._objects import joined
-from seedbed.loop.settings import LiveObjects, Settings
+from seedbed.loop.settings import SOURCES, LiveObjects, Settings, SettingSource
 from seedbed.records import ActiveRun, Store
 
 __all__ = ["Attempt"]
@@ -20,7 +20,11 @@ Proposers = Mapping[str, Mapping[str, Any]]
 
 @final
 class Attempt:
-    """One attempt of a run of `project` in `store`. Without a `run_id` it is a new run."""
+    """One attempt of a run of `project` in `store`. Without a `run_id` it is a new run.
+
+    `overrides` replace limits of settings, which `sources` find; `proposers` are registered as `ChangeEngine` takes
+    them. A `record` is the attempt where that has begun already.
+    """
 
     def __init__(
         self,
@@ -28,12 +32,15 @@ class Attempt:
         project: str,
         run_id: str | None,
         overrides: Overrides = MappingProxyType({}),
+        *,
+        sources: Sequence[SettingSource] = SOURCES,
         proposers: Proposers = MappingProxyType({}),
+        record: ActiveRun | None = None,
     ) -> None:
         self.store, self.project = store, project
         self.objects = LiveObjects()
-        self._overrides, self._proposers, self._run_id = overrides, proposers, run_id
-        self._record: ActiveRun | None = None
+        self._overrides, self._sources, self._proposers, self._run_id = overrides, sources, proposers, run_id
+        self._record = record
         self._settings: Settings | None = None
         self._engine: ChangeEngine | None = None
         self._restored: ChangeState | None = None
@@ -55,7 +62,7 @@ class Attempt:
     def settings(self) -> Settings:
         """The settings that can be changed. Raises InvalidInput for an override that fits none."""
         if self._settings is None:
-            self._settings = Settings(self.objects, self._overrides)
+            self._settings = Settings(self.objects, self._overrides, self._sources)
         return self._settings
 
     @property

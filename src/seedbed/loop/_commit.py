@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from seedbed.contracts import AuditRun, GateReport
-from seedbed.gate import judge_run
+from seedbed.gate import declares_gate, judge_run
 from seedbed.loop._declared import Declared
 from seedbed.loop.provenance import Provenance
 from seedbed.loop.settings import LiveObjects
@@ -37,9 +37,9 @@ def draft_of(
     )
 
 
-def judged(commit: Commit) -> GateReport:
-    """The answer of the gate that the run was configured with."""
-    return judge_run(commit.snapshot)
+def judged(commit: Commit) -> GateReport | None:
+    """The answer of the gate that the run was configured with; None where it was without one."""
+    return judge_run(commit.snapshot) if declares_gate(commit.snapshot) else None
 
 
 def _factors(config: Mapping[str, Any], objects: LiveObjects, audit: AuditRun) -> dict[str, Any]:

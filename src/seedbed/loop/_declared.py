@@ -31,7 +31,6 @@ class Declared:
     project: str
     config: Mapping[str, Any]
     runtime: ResolvedConfig
-    data: object = None
     quiet: bool = False
     exits: bool = False
     steer: bool = True

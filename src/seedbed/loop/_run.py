@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from seedbed.change import ChangeEngine, ChangeRecord, ChangeState, Delta
-from seedbed.contracts import GateReport, RunStatus, Verdict
+from seedbed.contracts import AuditRun, GateReport, RunStatus, Verdict
 from seedbed.errors import Conflict, SeedbedError
 from seedbed.loop._attempt import Attempt
 from seedbed.loop._checkpoint import load_parts, read_checkpoint, write_checkpoint
@@ -20,7 +20,7 @@ from seedbed.loop._commit import draft_of, judged
 from seedbed.loop._declared import Declared
 from seedbed.loop._ending import NO_RESULT, ending_of
 from seedbed.loop._generators import generator_states, restore_generators
-from seedbed.loop._objects import Given, device_of, first_optimizer, objects_of
+from seedbed.loop._objects import Given, first_optimizer, objects_of
 from seedbed.loop._open_runs import note_closed
 from seedbed.loop._passes import EvaluationBatches, Passes
 from seedbed.loop._plan import PlannedChanges, operation_of
@@ -29,10 +29,10 @@ from seedbed.loop._results import nested, result_of
 from seedbed.loop._shown import Shown
 from seedbed.loop._stepping import StepEvents, Stepping
 from seedbed.loop._values import StepValues, flat_names
-from seedbed.loop.provenance import Collecting
+from seedbed.loop.provenance import Collecting, collect
 from seedbed.loop.settings import LiveObjects, SettingsView
-from seedbed.records import ActiveRun, Commit, Store
-from seedbed.runtime import Witness, declare
+from seedbed.records import ActiveRun, Commit, SnapshotDraft, Store
+from seedbed.runtime import Contract, Witness
 
 __all__ = ["Run"]
 
@@ -48,16 +48,17 @@ class Run:
     step, value or change on. `commit` and `report` are there once it has finished, `restored` after `restore`.
     """
 
-    def __init__(self, attempt: Attempt, declared: Declared) -> None:
+    def __init__(self, attempt: Attempt, declared: Declared, contract: Contract, made_of: Collecting | None) -> None:
+        """Use `seedbed.start`. Without `made_of` the caller drafts the record of the run itself."""
         self.commit: Commit | None = None
         self.report: GateReport | None = None
         self.restored: Mapping[str, Any] = {}
         self.is_block = False
-        self.witness: Witness = declare(declared.runtime, device=device_of(attempt.objects)).witness()
+        self.witness: Witness = contract.witness()
         self._attempt, self._declared = attempt, declared
         self._steps = Stepping(self.witness, StepEvents(self._begin, self._taken, self._between))
         self._shown = Shown(quiet=declared.quiet)
-        self._collecting = Collecting(declared.data, cache=attempt.store.work, say=self._shown.say)
+        self._made_of = made_of
         self._requests: Requests | None = None
         self._last_checkpoint: Path | None = None
         self._values = StepValues(lambda step, values: self.record.log(step, values))
@@ -151,9 +152,13 @@ class Run:
         self._steps.end_step()
 
     @contextmanager
-    def evaluation(self) -> Iterator[None]:
-        """A block around an evaluation, also within a step: what runs in it is not counted as training."""
-        with self.witness.step(self.step, "eval"):
+    def evaluation(self, shape_class: str = "") -> Iterator[None]:
+        """A block around an evaluation, also within a step: what runs in it is not counted as training.
+
+        `shape_class` names evaluations of similar shapes, as for `Witness.step`.
+        """
+        self._begin()
+        with self.witness.step(self.step, "eval", shape_class):
             yield
 
     def evaluate(self, loader: Iterable[Batch]) -> EvaluationBatches[Batch]:
@@ -312,8 +317,11 @@ class Run:
         self.witness.load_state(state["witness"])
         restore_generators(state["generators"])
 
-    def finish(self) -> Commit | None:
-        """End the run: commit it, compare it, judge it and print what was found; None where it has no result."""
+    def finish(self, draft: SnapshotDraft | None = None) -> Commit | None:
+        """End the run: commit it, compare it, judge it and print what was found; None where it has no result.
+
+        A `draft` is recorded as it is; make it after `audit`.
+        """
         if not self._is_open:
             return self.commit
         try:
@@ -321,10 +329,10 @@ class Run:
             if self._steps.late:
                 raise self._steps.late
             self._begin()
-            if not self._results:
+            if draft is None and not self._results:
                 self._end(RunStatus.FAILED, NO_RESULT)
                 return None
-            self._commit()
+            self._commit(draft or self._draft())
         except BaseException as problem:
             self._end_by(problem)
             raise
@@ -334,6 +342,21 @@ class Run:
         if self._declared.exits and self.exit_code:
             raise SystemExit(self.exit_code)
         return self.commit
+
+    def audit(self) -> AuditRun:
+        """Before a draft of one's own: write what was logged, close the changes, enforce the contract; its ledger.
+
+        Raises ContractBroken where a STRICT run never saw what it declared.
+        """
+        self._steps.leave_step()
+        self._values.end_step(self.step)
+        self._values.flush()
+        self.engine.close()
+        return self.witness.audit(self._elapsed())
+
+    def evidence(self) -> AuditRun:
+        """The runtime ledger so far; it enforces nothing."""
+        return self.witness.evidence(self._elapsed())
 
     def abandon(self, reason: str) -> None:
         """End the run as interrupted, without a commit."""
@@ -384,9 +407,7 @@ class Run:
         if self._requests is not None:
             self._requests.look(self.step)
         self.record.beat()
-        self._shown.between_steps(
-            self.step, self._values.latest, lambda: self.witness.evidence(self._elapsed()), self.engine.history
-        )
+        self._shown.between_steps(self.step, self._values.latest, self.evidence, self.engine.history)
 
     def _checkpoint_asked(self) -> str:
         """Write the checkpoint that somebody asked for: where the loop writes its own, else in the run's folder."""
@@ -394,13 +415,12 @@ class Run:
         self.checkpoint(path)
         return f"wrote {path.name} after step {self.step}"
 
-    def _commit(self) -> None:
-        self._values.end_step(self.step)
-        self._values.flush()
-        self.engine.close()
-        audit = self.witness.audit(self._elapsed())
-        made_of = self._collecting.finished()
-        draft = draft_of(self.record, self._declared, self._objects, nested(self._results), audit, made_of)
+    def _draft(self) -> SnapshotDraft:
+        audit = self.audit()
+        made_of = collect() if self._made_of is None else self._made_of.finished()
+        return draft_of(self.record, self._declared, self._objects, nested(self._results), audit, made_of)
+
+    def _commit(self, draft: SnapshotDraft) -> None:
         self.commit = self.record.finish(draft)
         self.report = judged(self.commit)
         if self._requests is not None:
@@ -421,8 +441,7 @@ class Run:
         with suppress(SeedbedError):  # the reason of the end is what must be kept
             self._values.end_step(self.step)
             self._values.flush()
-            evidence = self.witness.evidence(self._elapsed())
-            self.record.write_document("audit_run", evidence.model_dump(mode="json"))
+            self.record.write_document("audit_run", self.evidence().model_dump(mode="json"))
         self._attempt.end(status, reason)
         if self._requests is not None:
             self._requests.steering.close(self.step, reason)

@@ -12,7 +12,7 @@ from seedbed.contracts._move import move_words
 from seedbed.records import Commit
 from seedbed.render import LiveFacts, LiveLine, summary_text
 
-__all__ = ["Shown"]
+__all__ = ["Shown", "say"]
 
 _WIDE = 120
 
@@ -43,7 +43,7 @@ class Shown:
 
     def say(self, text: str) -> None:
         """Print `text` on a line of its own."""
-        self._line.say(f"seedbed: {text}")
+        self._line.say(_line(text))
 
     def end(self, commit: Commit, report: GateReport) -> None:
         """Print the end of the run in short."""
@@ -55,6 +55,15 @@ class Shown:
     def close(self) -> None:
         """Take the live line away."""
         self._line.close()
+
+
+def say(text: str) -> None:
+    """Print `text` on a line of its own, before there is a run."""
+    print(_line(text), file=sys.stderr, flush=True)  # noqa: T201  it is for the person who watches
+
+
+def _line(text: str) -> str:
+    return f"seedbed: {text}"
 
 
 def _last_change(history: ChangeHistory) -> str:

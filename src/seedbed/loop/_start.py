@@ -9,11 +9,14 @@ from torch.optim import Optimizer
 
 from seedbed.loop._attempt import Attempt
 from seedbed.loop._declared import Declared, GateGiven, RuntimeGiven, config_of, gate_of, runtime_of
-from seedbed.loop._objects import Given, objects_of
+from seedbed.loop._objects import Given, device_of, objects_of
 from seedbed.loop._open_runs import left_open, note_opened, open_run
 from seedbed.loop._run import Run
+from seedbed.loop._shown import say
+from seedbed.loop.provenance import Collecting
 from seedbed.records import Store
 from seedbed.records.canonical._names import require_name
+from seedbed.runtime import declare
 
 __all__ = ["current_run", "start"]
 
@@ -58,7 +61,6 @@ def start(
         project=project,
         config=config_of(config or {}, gate_of(gate)),
         runtime=runtime_of(runtime),
-        data=data,
         quiet=quiet,
         exits=exit,
         steer=steer,
@@ -67,7 +69,9 @@ def start(
     opened = store if isinstance(store, Store) else Store.open(store, create=True)
     attempt = Attempt(opened, project, run, settings or {})
     attempt.bind(objects)
-    started = Run(attempt, declared)
+    contract = declare(declared.runtime, device=device_of(objects))
+    made_of = Collecting(data, cache=opened.work, say=None if quiet else say)
+    started = Run(attempt, declared, contract, made_of)
     if run is not None:
         _ = attempt.record  # a name that cannot be had is refused here
     note_opened(started)

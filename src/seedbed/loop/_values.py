@@ -40,6 +40,7 @@ class StepValues:
         read = {name: self._read(name, value) for name, value in values.items()}
         if step is not None:
             self._waiting.append((step, {name: [value] for name, value in read.items()}))
+            self._flush_if_due()
             return
         for name, value in read.items():
             self._current.setdefault(name, []).append(value)
@@ -49,6 +50,9 @@ class StepValues:
         if self._current:
             self._waiting.append((step, self._current))
             self._current = {}
+        self._flush_if_due()
+
+    def _flush_if_due(self) -> None:
         if self._waiting and (
             not self._is_remote or len(self._waiting) >= _MOST_WAITING or time.monotonic() >= self._due
         ):

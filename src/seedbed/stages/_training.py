@@ -84,7 +84,7 @@ def train(
     with injected(fault) as injection, _determinism(job.config.training.deterministic):
         try:
             proposer = None if replay is None else ReplayProposer(replay, job.config.change)
-            result = _attempt(job, data, contract, run, Collaborators(observer, injection, proposer))
+            result = _attempt(job, data, contract, store, run, Collaborators(observer, injection, proposer))
         except PowerCut:
             num_bytes = append_half_record(run.path("events.log"))
         else:
@@ -96,20 +96,18 @@ def train(
 
 
 def _attempt(
-    job: Job, data: LinkDataset, contract: Contract, run: ActiveRun, collaborators: Collaborators
+    job: Job, data: LinkDataset, contract: Contract, store: Store, record: ActiveRun, collaborators: Collaborators
 ) -> TrainingResult:
-    collaborators.observer.started(run.run_id, _facts(job, data, contract, run))
-    with run, interruption() as requested:
-        execution = Execution(job.config, data, contract, run, collaborators)
-        try:
+    collaborators.observer.started(record.run_id, _facts(job, data, contract, record))
+    with record, interruption() as requested:
+        execution = Execution(job.config, data, contract, store, record, collaborators)
+        with execution.run as run:
             evaluation = execution.evaluate(requested) if execution.train(requested) else None
             if evaluation is None:
-                run.interrupted(requested.reason)
-                return TrainingResult(run.run_id, RunStatus.INTERRUPTED, None, requested.reason)
-            draft = make_draft(job.config, job.cohort, data, run, execution.finish(), evaluation)
-        finally:
-            run.write_document("audit_run", execution.evidence().model_dump(mode="json"))
-        return TrainingResult(run.run_id, RunStatus.FINISHED, run.finish(draft))
+                run.abandon(requested.reason)
+                return TrainingResult(record.run_id, RunStatus.INTERRUPTED, None, requested.reason)
+            draft = make_draft(job.config, job.cohort, data, record, execution.finish(), evaluation)
+            return TrainingResult(record.run_id, RunStatus.FINISHED, run.finish(draft))
 
 
 def _facts(job: Job, data: LinkDataset, contract: Contract, run: ActiveRun) -> dict[str, str]:
