@@ -1,5 +1,7 @@
 """The settings at the door, and AUTO: what was requested by it is judged only where a step proves a loss."""
 
+import os
+
 import pytest
 import torch
 from torch import nn
@@ -167,3 +169,21 @@ def test_without_a_sampled_step_the_reason_says_so() -> None:
     audit = audit_of(door("STRICT"), lambda: None, steps=0)
     assert (audit.degraded, audit.sdpa.observed) == (False, None)
     assert audit.sdpa.reason.endswith("unknown: no step was sampled")
+
+
+def test_runs_after_one_another_leave_nothing_behind(flash_switch) -> None:
+    def left() -> tuple[object, ...]:
+        methods = [getattr(torch.autograd.profiler.profile, name) for name in ("_prepare_trace", "__exit__")]
+        return methods, dict(os.environ), torch.compiler.config.cache_key_tag, torch._C._autograd._profiler_enabled()
+
+    before = left()
+    for allowed in (True, False, True):
+        contract = door()
+        witness = contract.witness()
+        for step in range(3):
+            flash_switch(allowed or step < 2)
+            with witness.step(step), contract.autocast():
+                nn.Linear(8, 8)(Q)
+        assert left() != before
+        witness.audit(1.0)
+        assert left() == before

@@ -1,5 +1,6 @@
 import copy
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,19 @@ def test_a_compiler_that_fails_is_quoted(monkeypatch, tmp_path: Path) -> None:
     reason, advice = compiler.compile_obstacle() or ("", "")
     assert "Python.h: No such file" in reason
     assert "python3-dev" in advice
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variables", [{}, {"TORCHINDUCTOR_CACHE_DIR": "here/cache"}, {"LOGNAME": "a:b"}])
+def test_the_cache_is_where_inductor_says_without_importing_it(monkeypatch, tmp_path: Path, variables) -> None:
+    from torch._inductor.runtime.cache_dir_utils import cache_dir
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert compiler.cache_folder().absolute() == Path(cache_dir())
 
 
 @pytest.mark.slow

@@ -269,6 +269,20 @@ def test_a_witness_that_is_dropped_leaves_torch_as_it_was(declared) -> None:
     assert dict(os.environ) == environment
 
 
+def test_a_witness_that_is_dropped_with_an_open_step_frees_the_recorder(witnesses) -> None:
+    outer, dropped_one = (
+        witnesses(),
+        declare(resolve_config(code={"cdc": "off", "sample_every": 1}), device="cpu").witness(),
+    )
+    with outer.step(1):
+        fused(1)
+        block = dropped_one.open_step(1)
+        fused(2)
+        del block, dropped_one
+        fused(4)
+    assert outer.audit(1.0).flash.kernels == {FLASH: 5}
+
+
 def test_declaring_beside_another_profiler_asks_pytorch_for_its_choice(flash_switch) -> None:
     capability_module._attention_kernels.cache_clear()
     with profile():

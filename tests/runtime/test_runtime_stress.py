@@ -1,4 +1,4 @@
-"""Runs in several threads at once share the recorder: nothing crashes, and no kernel is counted as another run's."""
+"""The recorder in processes of their own: threads that share it, and steps that are open when the process ends."""
 
 import json
 import os
@@ -9,6 +9,28 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(__file__).with_name("stress_program.py")
+OPEN_AT_EXIT = """
+import sys, threading, time, torch
+from seedbed.runtime import declare, door_config
+
+witness = declare(door_config({"sample_every": 1, "cdc": "off"}, {}), device="cpu").witness()
+
+def steps_for_ever():
+    for step in range(10**9):
+        with witness.step(step):
+            torch.ones(3) @ torch.ones(3)
+            began.set()
+        time.sleep(0.001)  # the interpreter cannot end while a daemon thread is inside torch, with or without Seedbed
+
+if sys.argv[1] == "daemon":
+    began = threading.Event()
+    threading.Thread(target=steps_for_ever, daemon=True).start()
+    began.wait(60)
+else:
+    block = witness.open_step(1)
+    torch.ones(3) @ torch.ones(3)
+sys.exit(3)
+"""
 
 
 @pytest.mark.slow
@@ -27,3 +49,12 @@ def test_four_threads_of_two_runs_with_every_step_sampled() -> None:
         assert run["sampled"]["eval"] > 1, run
     assert sum(len(run["own"]) for run in runs) == 20
     assert all(all(run["own"]) for run in runs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["main", "daemon"])
+def test_a_step_that_is_open_when_the_process_ends_does_not_crash_it(where: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", OPEN_AT_EXIT, where], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert (done.returncode, done.stderr) == (3, "")

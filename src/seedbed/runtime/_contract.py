@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar, cast, final
 
 import torch
@@ -30,7 +31,11 @@ class Contract:
     resolved: ResolvedConfig
     device: torch.device
     capabilities: Mapping[Feature, Capability]
-    _demanded: set[Feature] = field(default_factory=set, repr=False, compare=False)
+
+    @cached_property
+    def _demanded(self) -> set[Feature]:
+        """The features whose tool was used: from then on they are demanded where they were left to AUTO."""
+        return set()
 
     def requested(self, feature: Feature) -> bool:
         """Whether the run requested the feature; AUTO counts as what it was resolved to."""
