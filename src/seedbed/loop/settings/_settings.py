@@ -53,7 +53,7 @@ class Settings:
         self._unbound: dict[str, Unbound] = {}
         self._paces: dict[str, Pace] = {}
         self._engine: ChangeEngine | None = None
-        self._loop_numbers = LoopNumbers(objects, self._bind)
+        self._loop_numbers = LoopNumbers(objects, self._bind, self._is_changed)
         self._overrides = NO_OVERRIDES
         plain = find_settings(objects, NO_OVERRIDES, self._sources)
         names = [each for one in (plain.settings, plain.joints, plain.unbound) for each in one]
@@ -224,6 +224,9 @@ class Settings:
 
     def _bind(self, candidate: Candidate) -> None:
         self._add_all([found(candidate, self._overrides)])
+
+    def _is_changed(self, key: str) -> bool:
+        return self._engine is not None and self._engine.history.first_touched(key) is not None
 
     def _add_all(self, new: Sequence[Found]) -> None:
         if self._engine is not None:
