@@ -1,6 +1,6 @@
 """The numbers that a loop reads from a run: the norm that it clips to, and the passes that it accumulates over."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from math import isfinite
 from typing import final
 
@@ -36,7 +36,7 @@ class LoopNumbers:
         self._bind, self._is_changed, self._watched = bind, is_changed, objects.watched()
         self._clips: dict[str, ClipNorm] = {}
         self._given: dict[str, float] = {}  # the norm that the loop passed last, by optimizer
-        self._owners: WeakTensorKeyDictionary = WeakTensorKeyDictionary()  # by the first weight that is clipped
+        self._owners: MutableMapping[Tensor, str] = WeakTensorKeyDictionary()  # by the first weight that is clipped
         self._accumulation: Accumulation | None = None
         self._is_prepared = False  # the number is that of a checkpoint, and the loop did not give its own yet
 
@@ -103,8 +103,9 @@ class LoopNumbers:
         """The name of the optimizer that holds these weights, or the first of them that one holds; None for none."""
         if not given:
             return None
-        if given[0] in self._owners:
-            return str(self._owners[given[0]])
+        known = self._owners.get(given[0])
+        if known is not None:
+            return known
         held = {name: weights_of(each) for name, each in self._watched.items()}
         owner = next((name for weight in given for name, own in held.items() if id(weight) in own), None)
         if owner is not None:
