@@ -1,4 +1,4 @@
-"""SettingNames of settings: short where they are unambiguous, and a wrong one is answered with the nearest."""
+"""Names of settings: short where they are unambiguous, and a wrong one is answered with the nearest."""
 
 import pytest
 
