@@ -12,7 +12,6 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from seedbed.change import Add, ChangeJournal, ChangeRecord, Delta, Operation, Scale, Set
 from seedbed.loop.settings import LiveObjects, Settings
-from seedbed.loop.settings._live_objects import named
 from seedbed.records import MemoryJournal
 
 
@@ -92,9 +91,7 @@ class Loop:
 
 def live(model=None, optimizer=None, scheduler=None, loader=None) -> LiveObjects:
     """The live objects, each one or several by name."""
-    return LiveObjects(
-        named(model, "model"), named(optimizer, "optimizer"), named(scheduler, "scheduler"), named(loader, "loader")
-    )
+    return LiveObjects.of(model, optimizer, scheduler, loader)
 
 
 def keys(objects: LiveObjects) -> list[str]:

@@ -260,7 +260,7 @@ def test_the_weights_of_a_mixture_are_found(resizable: bool) -> None:
 
 
 class Temperature:
-    """A source of a setting of its own."""
+    """A finder of a setting of its own."""
 
     value = 1.0
 
@@ -282,8 +282,8 @@ class Temperature:
         self.value = state["value"]
 
 
-def test_a_source_of_ones_own_adds_settings() -> None:
-    findings = find_settings(LiveObjects(), sources=(Temperature(),))
+def test_a_finder_of_ones_own_adds_settings() -> None:
+    findings = find_settings(LiveObjects(), finders=(Temperature(),))
     assert [(each.key, each.short, each.parameter.high) for each in findings.settings] == [
         ("sampling.temperature", "temperature", 2.0)
     ]

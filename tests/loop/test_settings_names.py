@@ -3,10 +3,10 @@
 import pytest
 
 from seedbed.errors import NotFound
-from seedbed.loop.settings import Names
+from seedbed.loop.settings import SettingNames
 
 SHORTS = {"g.lr": "lr", "d.lr": "lr", "model.dropout": "dropout", "clip.norm": "clip", "accumulation": "accumulation"}
-NAMES = Names(SHORTS)
+NAMES = SettingNames(SHORTS)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_a_name_like_none_is_answered_with_all() -> None:
     with pytest.raises(NotFound, match=r"there are g.lr, d.lr, model.dropout"):
         NAMES.resolve("zzzz")
     with pytest.raises(NotFound, match="there are none"):
-        Names({}).resolve("lr")
+        SettingNames({}).resolve("lr")
 
 
 def test_every_name_that_counts_is_known() -> None:

@@ -147,6 +147,15 @@ def test_a_norm_without_a_limit_measures_and_is_no_setting() -> None:
     assert "clip.norm" not in rig.engine.values()
 
 
+def test_weights_that_no_optimizer_holds_may_come_first_and_those_of_none_are_no_setting() -> None:
+    rig = Loop()
+    other = nn.Linear(1, 1)
+    rig.settings.clip(other.parameters(), 5.0)
+    assert "clip.norm" not in rig.engine.values()
+    rig.settings.clip([*other.parameters(), *rig.model.parameters()], 1.0)
+    assert rig.engine.values()["clip.norm"] == 1.0
+
+
 def test_each_optimizer_has_a_norm_of_its_own() -> None:
     nets = {"g": Net(), "d": Net()}
     objects = live(nets, {name: AdamW(net.parameters()) for name, net in nets.items()})

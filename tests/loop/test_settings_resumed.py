@@ -64,3 +64,18 @@ def test_a_checkpoint_that_was_taken_before_the_loop_used_a_number_is_resumed(tm
     later.settings.prepare(state)
     later.engine.resume(state)
     assert (later.engine.values()["optimizer.lr"], later.engine.values()["clip.norm"]) == (5e-4, 1e-2)
+
+
+def test_numbers_that_nobody_changed_are_those_of_the_resumed_script(tmp_path: Path) -> None:
+    rig = Loop(journal=Journal.open(tmp_path / "changes.log"))
+    rig.settings.accumulation(2)
+    rig.step(clip=1e-2)
+    state = ChangeState.model_validate_json(rig.engine.state(1).model_dump_json())
+    rig.engine.close()
+
+    later = Loop(journal=Journal.open(tmp_path / "changes.log"))
+    later.settings.prepare(state)
+    later.engine.resume(state)
+    assert later.settings.accumulation(4) == 4
+    later.step(clip=2e-2)
+    assert later.engine.values()["clip.norm"] == 2e-2

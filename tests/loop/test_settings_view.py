@@ -92,7 +92,7 @@ def test_the_view_follows_a_change_of_any_kind() -> None:
 
 @pytest.mark.slow
 def test_the_list_is_read_without_torch() -> None:
-    program = "import sys, seedbed.loop.settings as it; it.SettingsView, it.settings_table, it.Names"
+    program = "import sys, seedbed.loop.settings as it; it.SettingsView, it.settings_table, it.SettingNames"
     says = "; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program + says], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

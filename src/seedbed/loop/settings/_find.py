@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seedbed.loop.settings._found import Candidate, Found, Joint, SettingSource, Unbound, key_of_path, short_of
+from seedbed.loop.settings._found import Candidate, Found, Joint, SettingFinder, Unbound, key_of_path, short_of
 from seedbed.loop.settings._live_objects import LiveObjects
 from seedbed.loop.settings._loader_settings import LoaderSettings
 from seedbed.loop.settings._model_settings import DropoutSettings, FreezeSettings
 from seedbed.loop.settings._optimizer_settings import OptimizerSettings
 from seedbed.loop.settings._overrides import NO_OVERRIDES, Overrides
 
-__all__ = ["SOURCES", "Findings", "find_settings", "found"]
+__all__ = ["FINDERS", "Findings", "find_settings", "found"]
 
-SOURCES: tuple[SettingSource, ...] = (OptimizerSettings(), DropoutSettings(), FreezeSettings(), LoaderSettings())
+FINDERS: tuple[SettingFinder, ...] = (OptimizerSettings(), DropoutSettings(), FreezeSettings(), LoaderSettings())
 """Those that are asked, in the order of the list."""
 
 
@@ -26,13 +26,13 @@ class Findings:
 
 
 def find_settings(
-    objects: LiveObjects, overrides: Overrides = NO_OVERRIDES, sources: Sequence[SettingSource] = SOURCES
+    objects: LiveObjects, overrides: Overrides = NO_OVERRIDES, finders: Sequence[SettingFinder] = FINDERS
 ) -> Findings:
     """Every setting of these objects, with bounds and pace from its live value, or from `overrides`, by its name.
 
     Nothing is changed, and no hook is set. Raises InvalidInput, with the field, for limits that contradict each other.
     """
-    listed = [each for source in sources for each in source.find(objects)]
+    listed = [each for finder in finders for each in finder.find(objects)]
     candidates = [each for each in listed if isinstance(each, Candidate)]
     joints = [each for each in listed if isinstance(each, Joint)]
     together = {member: each.key for each in joints for member in each.members}

@@ -9,12 +9,12 @@ from seedbed.change.parameters._parameter import Parameter
 from seedbed.loop.settings._limits import Limits, Pace
 from seedbed.loop.settings._live_objects import LiveObjects
 
-__all__ = ["Candidate", "Found", "Joint", "RequestedSource", "SettingSource", "Unbound", "key_of_path", "short_of"]
+__all__ = ["Candidate", "Found", "Joint", "RequestedFinder", "SettingFinder", "Unbound", "key_of_path", "short_of"]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A live setting as a source finds it: its `path`, whose parts make its key, the binding to it, and its limits."""
+    """A live setting as a finder finds it: its `path`, whose parts make its key, the binding to it, and its limits."""
 
     path: tuple[str, ...]
     binding: Binding
@@ -55,21 +55,21 @@ class Unbound:
     short: str = ""
 
 
-class SettingSource(Protocol):
-    """Finds the settings of one kind of live object. A new kind of setting is a new source."""
+class SettingFinder(Protocol):
+    """Finds the settings of one kind of live object. A new kind of setting is a new finder."""
 
     def find(self, objects: LiveObjects) -> Iterable[Candidate | Joint | Unbound]:
         """Every setting that is listed without being asked for."""
 
 
 @runtime_checkable
-class RequestedSource(SettingSource, Protocol):
-    """A source that also finds settings which are bound only when somebody asks for them by name."""
+class RequestedFinder(SettingFinder, Protocol):
+    """A finder that also finds settings which are bound only when somebody asks for them by name."""
 
     def on_request(self, objects: LiveObjects, name: str) -> Candidate | None:
-        """The setting of that name; None for a name that is not of this source.
+        """The setting of that name; None for a name that is not of this finder.
 
-        Raises NotFound or InvalidInput when the name is of this source and there is no such setting.
+        Raises NotFound or InvalidInput when the name is of this finder and there is no such setting.
         """
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from torch import nn
 from torch._dynamo.eval_frame import OptimizedModule
@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from seedbed.change.bindings._watchable import watchable
 from seedbed.errors import Conflict, InvalidInput
 
-__all__ = ["LiveObjects", "named", "plain_model", "plain_scheduler", "wrappers"]
+__all__ = ["LiveObjects", "plain_model", "plain_scheduler", "wrappers"]
 
 Object = TypeVar("Object")
 
@@ -27,6 +27,25 @@ class LiveObjects:
     optimizers: Mapping[str, Optimizer] = field(default_factory=dict)
     schedulers: Mapping[str, object] = field(default_factory=dict)
     loaders: Mapping[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        model: nn.Module | Mapping[str, nn.Module] | None = None,
+        optimizer: Optimizer | Mapping[str, Optimizer] | None = None,
+        scheduler: object = None,
+        loader: object = None,
+    ) -> Self:
+        """One object of each kind, several by name, or none.
+
+        Raises InvalidInput for a name that cannot begin a key.
+        """
+        return cls(
+            _named(model, "model"),
+            _named(optimizer, "optimizer"),
+            _named(scheduler, "scheduler"),
+            _named(loader, "loader"),
+        )
 
     def watched(self) -> dict[str, Optimizer]:
         """The optimizers whose steps can be watched, inside what wraps them."""
@@ -78,18 +97,6 @@ class LiveObjects:
         return self.schedulers.get(name)
 
 
-def named(objects: Object | Mapping[str, Object] | None, what: str) -> dict[str, Object]:
-    """One object, several by name, or none, as a mapping. Raises InvalidInput for a name that cannot be in a key."""
-    if objects is None:
-        return {}
-    if not isinstance(objects, Mapping):
-        return {"": objects}
-    for name in objects:
-        if not isinstance(name, str) or not name or "." in name or name != name.strip():
-            raise InvalidInput(f"a {what} is named {name!r}: expected a text without dots, which begins its settings")
-    return dict(objects)
-
-
 def wrappers(model: nn.Module) -> Iterator[nn.Module]:
     """The model, and what it wraps, from the outside to the inside: DistributedDataParallel, a compiled module."""
     yield model
@@ -129,3 +136,15 @@ def _belongs_to(scheduler: Any, optimizer: Optimizer | None) -> bool:
 
 def _taken(what: str, name: str) -> Conflict:
     return Conflict(f"another {what} is bound{f' as {name!r}' if name else ''}: bind this one under a name of its own")
+
+
+def _named(objects: Object | Mapping[str, Object] | None, what: str) -> dict[str, Object]:
+    """One object, several by name, or none, as a mapping. Raises InvalidInput for a name that cannot be in a key."""
+    if objects is None:
+        return {}
+    if not isinstance(objects, Mapping):
+        return {"": objects}
+    for name in objects:
+        if not isinstance(name, str) or not name or "." in name or name != name.strip():
+            raise InvalidInput(f"a {what} is named {name!r}: expected a text without dots, which begins its settings")
+    return dict(objects)

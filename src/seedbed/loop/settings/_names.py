@@ -6,13 +6,13 @@ from typing import final
 
 from seedbed.errors import NotFound
 
-__all__ = ["Names"]
+__all__ = ["SettingNames"]
 
 _LISTED = "run.settings() and `seedbed changes settings RUN` list them all"
 
 
 @final
-class Names:
+class SettingNames:
     """Resolves what a person calls a setting. `shorts` has the short name of each key, in the order of the list."""
 
     def __init__(self, shorts: Mapping[str, str]) -> None:

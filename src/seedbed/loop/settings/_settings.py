@@ -19,13 +19,13 @@ from seedbed.change.guards._proposal import Guard
 from seedbed.change.parameters._delta import Delta
 from seedbed.errors import Conflict, ContractBroken, InvalidInput, NotFound
 from seedbed.loop.settings._deltas import joint_deltas, require_apart
-from seedbed.loop.settings._find import SOURCES, Findings, find_settings, found
-from seedbed.loop.settings._found import Candidate, Found, Joint, RequestedSource, SettingSource, Unbound
+from seedbed.loop.settings._find import FINDERS, Findings, find_settings, found
+from seedbed.loop.settings._found import Candidate, Found, Joint, RequestedFinder, SettingFinder, Unbound
 from seedbed.loop.settings._limits import Pace
 from seedbed.loop.settings._live_objects import LiveObjects
 from seedbed.loop.settings._loop_numbers import LoopNumbers
 from seedbed.loop.settings._model_settings import FREEZE
-from seedbed.loop.settings._names import Names
+from seedbed.loop.settings._names import SettingNames
 from seedbed.loop.settings._overrides import NO_OVERRIDES, Overrides, checked_overrides
 from seedbed.loop.settings._replaceable import LoaderSetting
 from seedbed.loop.settings._slip import SlipGuard
@@ -45,22 +45,22 @@ class Settings:
     """
 
     def __init__(
-        self, objects: LiveObjects, overrides: Overrides = NO_OVERRIDES, sources: Sequence[SettingSource] = SOURCES
+        self, objects: LiveObjects, overrides: Overrides = NO_OVERRIDES, finders: Sequence[SettingFinder] = FINDERS
     ) -> None:
-        self._objects, self._sources = objects, tuple(sources)
+        self._objects, self._finders = objects, tuple(finders)
         self._found: dict[str, Found] = {}
         self._joints: dict[str, Joint] = {}
         self._unbound: dict[str, Unbound] = {}
         self._paces: dict[str, Pace] = {}
         self._engine: ChangeEngine | None = None
-        self._loop_numbers = LoopNumbers(objects, self._bind)
+        self._loop_numbers = LoopNumbers(objects, self._bind, self._is_changed)
         self._overrides = NO_OVERRIDES
-        plain = find_settings(objects, NO_OVERRIDES, self._sources)
+        plain = find_settings(objects, NO_OVERRIDES, self._finders)
         names = [each for one in (plain.settings, plain.joints, plain.unbound) for each in one]
         shorts = {each.key: each.short for each in names}
         owners = [*objects.models, *objects.optimizers, *objects.loaders]
         self._overrides = checked_overrides(overrides, {*shorts, *shorts.values()}, filter(None, owners))
-        self._take(find_settings(objects, self._overrides, self._sources) if overrides else plain)
+        self._take(find_settings(objects, self._overrides, self._finders) if overrides else plain)
 
     @property
     def found(self) -> tuple[Found, ...]:
@@ -95,12 +95,12 @@ class Settings:
         """
         self._objects = self._objects.joined(objects)
         self._loop_numbers.look_at(self._objects)
-        return self._take(find_settings(self._objects, self._overrides, self._sources))
+        return self._take(find_settings(self._objects, self._overrides, self._finders))
 
-    def names(self) -> Names:
+    def names(self) -> SettingNames:
         """What settings are called, those that cannot be changed too."""
         every: dict[str, Found | Joint | Unbound] = {**self._joints, **self._found, **self._unbound}
-        return Names({each.key: each.short for each in every.values()})
+        return SettingNames({each.key: each.short for each in every.values()})
 
     def resolve(self, name: str) -> str:
         """The key of a setting, or of several together; one that is bound on request is bound now.
@@ -229,6 +229,9 @@ class Settings:
     def _bind(self, candidate: Candidate) -> None:
         self._add_all([found(candidate, self._overrides)])
 
+    def _is_changed(self, key: str) -> bool:
+        return self._engine is not None and self._engine.history.first_touched(key) is not None
+
     def _add_all(self, new: Sequence[Found]) -> None:
         if self._engine is not None:
             self._engine.extend({each.key: each.binding for each in new}, [each.parameter for each in new])
@@ -236,8 +239,8 @@ class Settings:
         self._paces.update({each.key: each.pace for each in new})
 
     def _requested(self, name: str) -> str | None:
-        for source in self._sources:
-            candidate = source.on_request(self._objects, name) if isinstance(source, RequestedSource) else None
+        for finder in self._finders:
+            candidate = finder.on_request(self._objects, name) if isinstance(finder, RequestedFinder) else None
             if candidate is not None:
                 self._bind(candidate)
                 return found(candidate, self._overrides).key
