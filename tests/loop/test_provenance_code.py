@@ -64,7 +64,7 @@ def _is_of_the_tests(module):
     file = getattr(module, "__file__", None)
     if module.__name__.partition(".")[0] == "seedbed":
         return False
-    return isinstance(file, str) and module.__name__ != "__main__" and _modules._is_local(_modules.Path(file))
+    return isinstance(file, str) and module.__name__ != "__main__" and _modules._may_be_local(file)
 
 
 def sha256(path):
@@ -79,6 +79,16 @@ def test_the_script_and_the_modules_beside_it_are_digested_by_their_place_in_the
     names = ["package_of_test/__init__.py", "package_of_test/inner.py", "train.py"]
     assert code["files"] == [[name, sha256(project / name)] for name in names]
     assert code["script"] == "train.py"
+
+
+def test_a_project_that_is_reached_through_a_link_has_the_same_names(project, tmp_path, main, monkeypatch):
+    direct = collect()
+    (tmp_path / "link").symlink_to(project)
+    main.__file__ = str(tmp_path / "link" / "train.py")
+    monkeypatch.setattr(sys, "argv", [main.__file__, "--rate", "0.1", "--data", "/elsewhere/data"])
+    found = collect()
+    assert found.fingerprints == direct.fingerprints
+    assert told(found)["command"] == ["train.py", "--rate", "0.1", "--data", "/elsewhere/data"]
 
 
 def test_a_file_that_is_edited_while_the_run_goes_on_counts_as_it_ran(project):

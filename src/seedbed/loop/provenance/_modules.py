@@ -80,8 +80,10 @@ def process_began() -> float:
 def script() -> Path | None:
     """The file of the script that runs, if it is one of the user's own; None in a notebook or for a text."""
     file = getattr(sys.modules.get("__main__"), "__file__", None)
-    path = Path(file).absolute() if isinstance(file, str) else None
-    return path if path is not None and path.is_file() and _is_local(path) else None
+    if not isinstance(file, str) or not Path(file).is_file() or not _may_be_local(file):
+        return None
+    path = Path(file).resolve()
+    return path if _may_be_local(str(path)) else None
 
 
 def notebook_cells() -> list[str]:
@@ -107,8 +109,8 @@ def local_files() -> Iterator[tuple[str, Path]]:
     for name, module in sorted(_modules().items()):
         file = module.__dict__.get("__file__")
         if isinstance(file, str) and name.partition(".")[0] != _OWN and _may_be_local(file):
-            where = Path(file).absolute()
-            if _is_local(where):
+            where = Path(file).resolve()  # as Python does with the folder of the script
+            if _may_be_local(str(where)):
                 yield (where.stem if name in ("__main__", "__mp_main__") else name), where
 
 
@@ -119,10 +121,6 @@ def _modules() -> Mapping[str, ModuleType]:
 def _may_be_local(file: str) -> bool:
     """A quick look, since a large process has thousands of modules."""
     return not any(each in file for each in _INSTALLED) and not file.startswith(_folders())
-
-
-def _is_local(path: Path) -> bool:
-    return _may_be_local(str(path)) and _may_be_local(str(path.resolve()))
 
 
 @cache

@@ -135,9 +135,12 @@ class Collecting:
 
     def _relative(self, argument: str) -> str:
         """A path in the repository, beside the script or in the working folder is relative to it; all else as it is."""
-        for folder in (self._code.root, self._working):
-            if os.path.isabs(argument) and Path(argument).is_relative_to(folder):  # noqa: PTH117  a text, perhaps no path
-                return Path(argument).relative_to(folder).as_posix()
+        if not os.path.isabs(argument):  # noqa: PTH117  a text, and perhaps no path
+            return argument
+        for path in (Path(argument), Path(os.path.realpath(argument))):
+            for folder in (self._code.root, self._working):
+                if path.is_relative_to(folder):
+                    return path.relative_to(folder).as_posix()
         return argument
 
 
