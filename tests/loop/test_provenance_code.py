@@ -3,9 +3,11 @@
 import hashlib
 import importlib
 import importlib.metadata
+import os
 import random
 import subprocess
 import sys
+import time
 import types
 from typing import Any
 
@@ -15,7 +17,14 @@ import torch
 
 from seedbed.loop.provenance import Collecting, _machine, _modules, collect
 from seedbed.loop.provenance._git import GitFacts
-from seedbed.loop.provenance._modules import LocalCode, imported_names, local_files, notebook_cells, script
+from seedbed.loop.provenance._modules import (
+    LocalCode,
+    imported_names,
+    local_files,
+    notebook_cells,
+    process_began,
+    script,
+)
 from seedbed.loop.provenance._packages import Package, loaded_modules, packages_of
 from seedbed.records import NOT_APPLICABLE, UNKNOWN, Store, digest, environment_facts
 
@@ -55,7 +64,7 @@ def _is_of_the_tests(module):
     file = getattr(module, "__file__", None)
     if module.__name__.partition(".")[0] == "seedbed":
         return False
-    return isinstance(file, str) and module.__name__ != "__main__" and _modules._is_local(_modules.Path(file))
+    return isinstance(file, str) and module.__name__ != "__main__" and _modules._may_be_local(file)
 
 
 def sha256(path):
@@ -72,6 +81,16 @@ def test_the_script_and_the_modules_beside_it_are_digested_by_their_place_in_the
     assert code["script"] == "train.py"
 
 
+def test_a_project_that_is_reached_through_a_link_has_the_same_names(project, tmp_path, main, monkeypatch):
+    direct = collect()
+    (tmp_path / "link").symlink_to(project)
+    main.__file__ = str(tmp_path / "link" / "train.py")
+    monkeypatch.setattr(sys, "argv", [main.__file__, "--rate", "0.1", "--data", "/elsewhere/data"])
+    found = collect()
+    assert found.fingerprints == direct.fingerprints
+    assert told(found)["command"] == ["train.py", "--rate", "0.1", "--data", "/elsewhere/data"]
+
+
 def test_a_file_that_is_edited_while_the_run_goes_on_counts_as_it_ran(project):
     collecting = Collecting()
     before = sha256(project / "train.py")
@@ -79,6 +98,25 @@ def test_a_file_that_is_edited_while_the_run_goes_on_counts_as_it_ran(project):
     found = collecting.finished()
     assert dict(told(found)["code"]["files"])["train.py"] == before
     assert found.fingerprints["code"] == digest(dict(told(found)["code"]["files"]))
+
+
+def test_files_that_were_written_after_the_process_began_are_told(project):
+    found = collect()
+    assert told(found)["code"]["edited"] == ["train.py"]
+    assert "another text may have run" in found.fingerprint_sources["code"]
+    os.utime(project / "train.py", (process_began() - 5,) * 2)
+    found = collect()
+    assert "edited" not in told(found)["code"]
+    assert found.fingerprint_sources["code"] == "the files in process.code.files"
+
+
+@pytest.mark.slow
+def test_a_process_began_when_it_was_started():
+    before = time.time()
+    program = "from seedbed.loop.provenance._modules import process_began; print(process_began())"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert before - 0.1 <= float(done.stdout) <= time.time()
+    assert process_began() < before
 
 
 def test_a_module_from_elsewhere_is_named_below_the_folder_that_it_was_imported_from(tmp_path, project, monkeypatch):

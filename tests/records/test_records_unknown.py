@@ -88,6 +88,11 @@ def test_that_data_do_not_apply_is_another_thing_than_not_to_know_them():
     assert compare(snapshot("r1", fingerprints=given), snapshot("r2", fingerprints=given), EXACT).comparable
 
 
+def test_the_same_word_in_a_setting_is_a_text_like_any_other():
+    first, second = (snapshot(run, config={"data_fingerprint": word}) for run, word in (("r1", UNKNOWN), ("r2", "x")))
+    assert compare(first, second, EXACT).reasons == ("config/data_fingerprint differs: UNKNOWN / x",)
+
+
 def test_there_is_no_ablation_of_what_is_only_unknown():
     assert [(each.policy, each.comparable) for each in compare_under_each(silent("r1"), silent("r2"))] == [
         ("EXACT", False),

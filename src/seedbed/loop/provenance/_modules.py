@@ -1,22 +1,25 @@
 """The files of the user's own code in this process: the script and the modules that it imported from beside it."""
 
 import hashlib
+import os
 import re
 import site
 import sys
 import sysconfig
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["LocalCode", "imported_names", "notebook_cells", "script"]
+__all__ = ["LocalCode", "imported_names", "local_files", "notebook_cells", "process_began", "script"]
 
 _OWN = "seedbed"
 _INSTALLED = ("site-packages", "dist-packages")
 _IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+([A-Za-z_]\w*)|import[ \t]+([\w., \t]+))", re.MULTILINE)
 _CELLS = "notebook cells"
+_STARTED = 19  # of the fields of /proc/self/stat behind the name: clock ticks from the machine's start to the process's
 
 
 @dataclass
@@ -24,12 +27,13 @@ class LocalCode:
     """The digests of the local files that were seen so far, by their names, and the packages that they import.
 
     `root` is the folder that names are relative to. A file is read once, when it is first seen: what it holds later is
-    not what ran.
+    not what ran. `edited` are the names of those that were written after this process began.
     """
 
     root: Path
     files: dict[str, str] = field(default_factory=dict)
     imports: set[str] = field(default_factory=set)
+    edited: set[str] = field(default_factory=set)
     _seen: set[str] = field(default_factory=set)
 
     def look(self) -> None:
@@ -48,10 +52,13 @@ class LocalCode:
 
     def _read(self, module: str, path: Path) -> None:
         try:
-            content = path.read_bytes()
+            content, written = path.read_bytes(), path.stat().st_mtime
         except OSError:  # a file that was deleted since it was imported, or one inside an archive
             return
-        self.files[self._name(module, path)] = hashlib.sha256(content).hexdigest()
+        place = self._name(module, path)
+        self.files[place] = hashlib.sha256(content).hexdigest()
+        if written > process_began():
+            self.edited.add(place)
         if path.suffix == ".py":
             self.imports.update(imported_names(content))
 
@@ -63,11 +70,20 @@ class LocalCode:
         return "/".join(path.parts[-depth:])
 
 
+def process_began() -> float:
+    """When this process began, in seconds since the epoch, to about a hundredth; its modules are imported later."""
+    ticks = int(Path("/proc/self/stat").read_text("utf-8").rpartition(")")[2].split()[_STARTED])
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return time.time() - age
+
+
 def script() -> Path | None:
     """The file of the script that runs, if it is one of the user's own; None in a notebook or for a text."""
     file = getattr(sys.modules.get("__main__"), "__file__", None)
-    path = Path(file).absolute() if isinstance(file, str) else None
-    return path if path is not None and path.is_file() and _is_local(path) else None
+    if not isinstance(file, str) or not Path(file).is_file() or not _may_be_local(file):
+        return None
+    path = Path(file).resolve()
+    return path if _may_be_local(str(path)) else None
 
 
 def notebook_cells() -> list[str]:
@@ -93,8 +109,8 @@ def local_files() -> Iterator[tuple[str, Path]]:
     for name, module in sorted(_modules().items()):
         file = module.__dict__.get("__file__")
         if isinstance(file, str) and name.partition(".")[0] != _OWN and _may_be_local(file):
-            where = Path(file).absolute()
-            if _is_local(where):
+            where = Path(file).resolve()  # as Python does with the folder of the script
+            if _may_be_local(str(where)):
                 yield (where.stem if name in ("__main__", "__mp_main__") else name), where
 
 
@@ -105,10 +121,6 @@ def _modules() -> Mapping[str, ModuleType]:
 def _may_be_local(file: str) -> bool:
     """A quick look, since a large process has thousands of modules."""
     return not any(each in file for each in _INSTALLED) and not file.startswith(_folders())
-
-
-def _is_local(path: Path) -> bool:
-    return _may_be_local(str(path)) and _may_be_local(str(path.resolve()))
 
 
 @cache

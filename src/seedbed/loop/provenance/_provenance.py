@@ -115,6 +115,8 @@ class Collecting:
             "environment": digest(facts),
         }
         of_code = "the files in process.code.files" if files else "neither a script nor a notebook runs"
+        if self._code.edited:
+            of_code += "; of those in process.code.edited, written after the process began, another text may have run"
         return found, {"data": self._data.source, "code": of_code, "environment": _ENVIRONMENT}
 
     def _code_facts(self, git: GitFacts) -> dict[str, Json]:
@@ -124,6 +126,7 @@ class Collecting:
             "files_changed": git.num_changed,
             **({"unknown": git.unknown} if git.unknown else {}),
             **({"script": self._relative(str(self._script))} if self._script else {}),
+            **({"edited": [*sorted(self._code.edited)]} if self._code.edited else {}),
             "files": [[name, found] for name, found in sorted(self._code.files.items())],
         }
 
@@ -132,9 +135,12 @@ class Collecting:
 
     def _relative(self, argument: str) -> str:
         """A path in the repository, beside the script or in the working folder is relative to it; all else as it is."""
-        for folder in (self._code.root, self._working):
-            if os.path.isabs(argument) and Path(argument).is_relative_to(folder):  # noqa: PTH117  a text, perhaps no path
-                return Path(argument).relative_to(folder).as_posix()
+        if not os.path.isabs(argument):  # noqa: PTH117  a text, and perhaps no path
+            return argument
+        for path in (Path(argument), Path(os.path.realpath(argument))):
+            for folder in (self._code.root, self._working):
+                if path.is_relative_to(folder):
+                    return path.relative_to(folder).as_posix()
         return argument
 
 
