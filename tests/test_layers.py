@@ -26,6 +26,7 @@ PLANTED = {
     "Inside render": [("render/facts/_words.py", "seedbed.render.svg._axis")],
     "Inside soak": [("soak/_regime.py", "seedbed.soak._kpis")],
     "Inside cli": [("cli/console/_where.py", "seedbed.cli.runs._select")],
+    "Who asks a run for something from outside never imports torch": [("loop/steering/_request.py", "torch")],
     "Guards, parameters, proposers and comparison are pure: they never import torch": [
         ("change/guards/_pacing.py", "torch"),
         ("change/parameters/_delta.py", "torch"),
@@ -42,7 +43,7 @@ STRAYS = {"Inside records": "records/_stray.py", "Inside change": "change/_stray
 }
 PURE = [
     *("seedbed.change", "seedbed.change.guards", "seedbed.change.parameters", "seedbed.change.proposers"),
-    *("seedbed.records.compare", "seedbed.gate", "seedbed.render", "seedbed.dashboard"),
+    *("seedbed.records.compare", "seedbed.gate", "seedbed.render", "seedbed.dashboard", "seedbed.loop.steering"),
 ]
 MOST_FILES = {"records": 13, "change": 12, "soak": 25, "cli": 9}
 MOST_ELSEWHERE = 30

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from pathlib import Path
 
 from steering_world import Training
 
@@ -10,7 +9,8 @@ from seedbed.records import Store
 
 
 def main() -> None:
-    training = Training(Store.open(Path(sys.argv[1]), create=True), every_seconds=0.1)
+    where = sys.argv[1]
+    training = Training(Store.open(where, create=True), every_seconds=0.1, in_background="://" in where)
     training.on_pause = lambda: time.sleep(0.1)
     while not training.stops:
         training.take_step()

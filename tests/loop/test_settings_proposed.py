@@ -316,3 +316,60 @@ def test_objects_that_are_bound_later_add_their_settings() -> None:
     assert "optimizer.lr" in [each.key for each in new]
     assert "model.dropout" in engine.values()
     assert settings.add(LiveObjects()) == ()
+
+
+def test_groups_that_become_equal_or_different_later_stay_the_settings_that_they_were() -> None:
+    net = Net()
+    groups = [
+        {"params": net.encoder.parameters(), "betas": (0.9, 0.999)},
+        {"params": net.head.parameters(), "betas": (0.8, 0.999)},
+    ]
+    rig = Loop(AdamW(groups))
+    rig.model = net
+    before = set(rig.engine.values())
+    rig.propose("beta1", Set(0.95))
+    rig.optimizer.param_groups[0]["weight_decay"] = 0.5
+    for _ in rig.over(rig.loader):
+        pass
+    assert set(rig.engine.values()) - before == {"loader.batch_size"}
+    assert len(rig.propose("beta1", Set(0.9))) == 2
+
+
+def test_rates_that_a_warmup_begins_at_0_are_also_together() -> None:
+    net = Net()
+    groups = [{"params": net.encoder.parameters(), "lr": 1e-4}, {"params": net.head.parameters(), "lr": 1e-3}]
+    optimizer = AdamW(groups)
+    rig = Loop(optimizer, lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, step / 10)))
+    view = {each.key: each for each in rig.settings.view(0).settings}
+    assert view["optimizer.lr"].members == ("optimizer.lr.0", "optimizer.lr.1")
+    assert [view[key].high for key in view["optimizer.lr"].members] == pytest.approx([1e-3, 1e-2])
+
+
+def test_what_takes_the_place_of_something_else_is_refused_and_a_wrapped_model_is_not() -> None:
+    rig = Loop()
+    compiled = torch.compile(rig.model, backend="eager")
+    assert rig.settings.add(live(compiled)) == ()
+    other = Net()
+    with pytest.raises(Conflict, match="another model is bound: bind this one under a name of its own"):
+        rig.settings.add(live(other))
+    with pytest.raises(Conflict, match="another optimizer is bound"):
+        rig.settings.add(live(optimizer=AdamW(other.parameters())))
+    with pytest.raises(Conflict, match="bound already without it: bind both together"):
+        rig.settings.add(live(scheduler=lr_scheduler.StepLR(rig.optimizer, 10)))
+    with pytest.raises(Conflict, match="bound already under another name"):
+        rig.settings.add(live(optimizer={"main": rig.optimizer}))
+    assert rig.settings.add(rig.objects) == ()
+    assert "critic.lr" in [each.key for each in rig.settings.add(live(optimizer={"critic": AdamW(other.parameters())}))]
+
+
+def test_an_optimizer_that_cannot_be_watched_breaks_no_line_of_the_loop() -> None:
+    class Odd:
+        def __init__(self, inner: AdamW) -> None:
+            self.param_groups = list(inner.param_groups)
+
+    net = Net()
+    settings = Settings(live(net, Odd(AdamW(net.parameters()))))
+    settings.engine(MemoryJournal())
+    net(torch.ones(2, 4)).sum().backward()
+    assert float(settings.clip(net.parameters(), 1.0)) > 0
+    assert settings.found == ()

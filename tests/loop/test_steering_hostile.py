@@ -9,7 +9,7 @@ from steering_world import RUN, Training, post_of
 
 from seedbed.errors import StoreUnavailable
 from seedbed.loop import steering
-from seedbed.loop.steering import AnswerState, Command, Request, Verb
+from seedbed.loop.steering import AnswerState, Command, Request, Verb, _source
 from seedbed.loop.steering._request import MOST_BYTES, new_nonce, parsed
 from seedbed.records import Store, fsck, merge, plan_gc
 from seedbed.testing import FakeClock, durable_faults, fails_with
@@ -144,7 +144,8 @@ def test_what_is_no_plain_file_is_refused_and_told_without_what_it_leads_to(stor
     assert training.used[-1] == pytest.approx(0.5)
 
 
-def test_numbers_that_nobody_counted_to_keep_no_request_from_being_seen(store, training):
+def test_numbers_that_nobody_counted_to_keep_no_request_from_being_seen(store, training, monkeypatch):
+    monkeypatch.setattr(_source, "monotonic", lambda: 1e12)  # long after the last listing
     put(store, 10**8, json.dumps(GOOD).encode())
     put(store, 10**15, json.dumps(GOOD).encode())
     asked = steering.propose(RUN, "lr", set=0.5, why="behind it", store=store)

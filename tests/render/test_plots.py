@@ -1,6 +1,7 @@
 """Axes, series and thinning: what a plot must keep of the data whatever the data is."""
 
 import math
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -61,3 +62,11 @@ def test_a_smoothed_step_knows_nothing_of_later_steps():
     spoilt = (*points[:10], *((step, 100.0) for step, _ in points[10:]))
     assert trailing_mean(points, 5)[:10] == trailing_mean(spoilt, 5)[:10]
     assert math.isclose(trailing_mean(spoilt, 5)[10][1], (4 * 1.0 + 100.0) / 5)
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=40), st.integers(1, 12))
+def test_a_smoothed_value_is_the_exact_mean_of_its_window(values, window):
+    means = trailing_mean(tuple(enumerate(values)), window)
+    for place, (step, mean) in enumerate(means):
+        recent = values[max(0, place - window + 1) : place + 1]
+        assert (step, mean) == (place, float(sum(map(Fraction, recent)) / len(recent)))

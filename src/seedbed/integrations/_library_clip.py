@@ -65,7 +65,7 @@ class LibraryClip:
         self._is_open = report is not None
         self._clip.watch(None if report is None else lambda found: self._reported(report, found))
         if self._is_open and self._is_called_after:
-            self._hooks = [weight.register_post_accumulate_grad_hook(self._note) for weight in self._weights()]
+            self._hooks = [_hooked(weight, self._note) for weight in self._weights()]
 
     def state(self) -> dict[str, float]:
         """The norm."""
@@ -97,3 +97,8 @@ class LibraryClip:
 
     def _with_gradient(self) -> list[Tensor]:
         return [weight for weight in self._weights() if weight.grad is not None]
+
+
+def _hooked(weight: Tensor, note: Callable[[Tensor], None]) -> RemovableHandle:
+    register: Callable[[Callable[[Tensor], None]], RemovableHandle] = weight.register_post_accumulate_grad_hook
+    return register(note)

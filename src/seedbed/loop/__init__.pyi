@@ -2,9 +2,13 @@
 
 from ._run import Run
 from ._start import current_run, start
+from ._stop import StopRequested
+from .steering import propose
 
 __all__ = [
     "Run",
+    "StopRequested",
     "current_run",
+    "propose",
     "start",
 ]

@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast, final
 
 from seedbed.loop._generators import generator_of, generator_states, restore_generators
 
-__all__ = ["DataPosition", "Evaluation", "Passes", "StepKeeper"]
+__all__ = ["DataPosition", "EvaluationBatches", "Passes", "StepKeeper"]
 
 Batch = TypeVar("Batch")
 
@@ -143,7 +143,7 @@ def _restore(loader: object, states: dict[str, Any]) -> None:
 
 
 @final
-class Evaluation(Generic[Batch]):
+class EvaluationBatches(Generic[Batch]):
     """The batches of `loader`, each handed out within `block`, which is closed before the next one is fetched."""
 
     def __init__(self, loader: Iterable[Batch], block: Callable[[], AbstractContextManager[None]]) -> None:

@@ -22,7 +22,7 @@ from seedbed.loop._ending import NO_RESULT, ending_of
 from seedbed.loop._generators import generator_states, restore_generators
 from seedbed.loop._objects import Given, device_of, first_optimizer, objects_of
 from seedbed.loop._open_runs import note_closed
-from seedbed.loop._passes import Evaluation, Passes
+from seedbed.loop._passes import EvaluationBatches, Passes
 from seedbed.loop._plan import PlannedChanges, operation_of
 from seedbed.loop._requests import Requests
 from seedbed.loop._results import nested, result_of
@@ -156,9 +156,9 @@ class Run:
         with self.witness.step(self.step, "eval"):
             yield
 
-    def evaluate(self, loader: Iterable[Batch]) -> Evaluation[Batch]:
+    def evaluate(self, loader: Iterable[Batch]) -> EvaluationBatches[Batch]:
         """The batches of `loader`, each in a block of its own as `evaluation`. It sets no mode of torch's."""
-        return Evaluation(loader, self.evaluation)
+        return EvaluationBatches(loader, self.evaluation)
 
     def log(self, values: Mapping[str, object] | None = None, /, *, step: int | None = None, **named: object) -> None:
         """Log numbers of the step in progress, or of `step`; tensors of one element are welcome, and read later.

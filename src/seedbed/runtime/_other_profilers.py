@@ -28,22 +28,25 @@ class OtherProfilers:
         self._originals: dict[str, Any] = {}
         self._wrappers: dict[str, Any] = {}
 
-    def attach(self) -> None:
-        """Begin to watch; the first time it also looks for profilers that have already started."""
+    def attach(self) -> bool:
+        """Begin to watch, and look for profilers that have already started; returns False where it watched already."""
         self._attached += 1
-        if self._attached == 1:
-            self._install()
-            self._alive = weakref.WeakSet(_running_profilers())
+        if self._attached > 1:
+            return False
+        self._install()
+        self._alive = weakref.WeakSet(_running_profilers())
+        return True
 
-    def detach(self) -> None:
-        """Undo one `attach`; after the last one, torch is as it was."""
+    def detach(self) -> bool:
+        """Undo one `attach`; after the last one it returns True, and torch is as it was."""
         self._attached -= 1
         if self._attached:
-            return
+            return False
         for name in _METHODS:
             if getattr(profile, name) is self._wrappers[name]:  # else somebody wrapped it again
                 setattr(profile, name, self._originals[name])
         self._alive.clear()
+        return True
 
     def add(self, profiler: object) -> None:
         """Note a profiler that starts now."""

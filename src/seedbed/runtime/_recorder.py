@@ -5,11 +5,12 @@ or empties the first. So a block is recorded only while no other block and no pr
 does not end soon, the block says why it went unobserved. While attached, the recorder sees other profilers start.
 """
 
+import atexit
 import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, final
 
 import torch
@@ -19,13 +20,15 @@ from seedbed.errors import Conflict
 from seedbed.runtime._other_profilers import OtherProfilers
 from seedbed.runtime._sample import Sample, summarize
 
-__all__ = ["CUT", "MOVED", "OTHER_PROFILER", "RECORDER", "TURN", "Recorder", "Recording"]
+__all__ = ["CUT", "ENDING", "MOVED", "OTHER_PROFILER", "RECORDER", "TURN", "Recorder", "Recording"]
 
 OTHER_PROFILER = "another profiler was running"
 TURN = "another thread's step was being recorded"
 CUT = "another profiler started inside the step"
+ENDING = "the process was ending"
 MOVED = "a step was closed in another thread than it was opened in"
 _MOST_PATIENCE = 60.0  # seconds that somebody's profiler waits for the end of a step that another thread records
+_PATIENCE_AT_EXIT = 5.0  # seconds
 
 
 @final
@@ -53,17 +56,19 @@ class Recorder:
     """Gives torch's profiler to one block after another, first come, first served. Safe to use from every thread."""
 
     def __init__(self) -> None:
-        self._change = threading.Condition()  # guards the next three
+        self._change = threading.Condition()  # guards the next four
         self._running: Recording | None = None
         self._queue: deque[object] = deque()
+        self._is_over = False
         self._others = OtherProfilers(self._make_way)
         self._open = threading.local()  # .top: the innermost block of this thread
 
-    def attach(self, owner: object) -> Callable[[], object]:
-        """Watch for other profilers while `owner` lives, or until what is returned is called."""
+    def attach(self, owner: object, blocks: Collection[Recording] = ()) -> Callable[[], object]:
+        """Watch for other profilers until `owner` is gone or what is returned is called; then close its `blocks`."""
         with self._change:
-            self._others.attach()
-        finalizer = weakref.finalize(owner, self._detach)
+            if self._others.attach():
+                atexit.register(self._stop_at_exit)
+        finalizer = weakref.finalize(owner, self._detach, blocks)
         finalizer.atexit = False
         return finalizer
 
@@ -125,6 +130,8 @@ class Recorder:
 
     def _why_not(self, patience: float) -> str:
         has_turn = self._wait(patience)
+        if self._is_over:
+            return ENDING
         if torch._C._autograd._profiler_enabled() or self._others.alive():
             return OTHER_PROFILER
         return "" if has_turn else TURN
@@ -176,9 +183,20 @@ class Recorder:
         # Torch forgets the profiler of a thread that has ended.
         return self._running is None or not self._running.thread.is_alive()
 
-    def _detach(self) -> None:
+    def _detach(self, blocks: Collection[Recording]) -> None:
+        for block in tuple(blocks):
+            self.close(block)
         with self._change:
-            self._others.detach()
+            if self._others.detach():
+                atexit.unregister(self._stop_at_exit)
+
+    def _stop_at_exit(self) -> None:
+        # A profiler that still runs when the interpreter ends would end it with a segmentation fault.
+        while (block := self.innermost()) is not None:
+            self.close(block)
+        with self._change:
+            self._wait(_PATIENCE_AT_EXIT)  # for a daemon thread's step
+            self._is_over = True
 
 
 def _enter_quietly(profiler: Any) -> None:

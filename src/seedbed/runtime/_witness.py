@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple, final
 import torch
 
 from seedbed.contracts import AuditRun, Feature, RuntimeMode
-from seedbed.errors import InvalidInput
 from seedbed.runtime._audit import make_audit
 from seedbed.runtime._capability import Capability, shortfalls
 from seedbed.runtime._compiler import cache_is_salted, is_compiling_elsewhere, read_counts, salt_cache, why_eager
@@ -51,7 +50,7 @@ class StepBlock:
         self._recording: Recording | None = None
 
     def __enter__(self) -> "StepBlock":
-        self._key, self._recording = self._witness._begin(self, self._step, self._phase, self._shape_class)
+        self._key, self._recording = self._witness._begin(self._step, self._phase, self._shape_class)
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -64,7 +63,7 @@ class StepBlock:
         """
         recording, self._recording = self._recording, None
         if recording is not None and self._key is not None:
-            self._witness._end(self, recording, (self._key, self._step) if error is None else None)
+            self._witness._end(recording, (self._key, self._step) if error is None else None)
 
 
 @final
@@ -93,7 +92,7 @@ class Witness:
         self._unsampled = 0
         self._tally = self._with_shortfalls(Tally())
         self._demanded = demanded
-        self._open: set[StepBlock] = set()
+        self._open: set[Recording] = set()
         self._waiting: Counter[_StepKey] = Counter()
         self._patience = _PATIENCE
         self._let_go: Callable[[], object] | None = None
@@ -115,11 +114,10 @@ class Witness:
 
     def close(self) -> None:
         """Close the steps that were left open, unjudged, and leave torch's profiler alone. Harmless twice."""
-        for block in tuple(self._open):
-            block.close(InvalidInput("The step was left open."))
         if self._let_go is not None:
             self._let_go()
             self._let_go = None
+        self._open.clear()
 
     def evidence(self, wall_seconds: float) -> AuditRun:
         """The ledger so far, for a run of `wall_seconds`. It enforces nothing, so a stopped run can use it too."""
@@ -161,9 +159,7 @@ class Witness:
             tally.add_reason(reason)
         return tally
 
-    def _begin(
-        self, block: StepBlock, step: int, phase: StepPhase, shape_class: str
-    ) -> tuple[_StepKey, Recording | None]:
+    def _begin(self, step: int, phase: StepPhase, shape_class: str) -> tuple[_StepKey, Recording | None]:
         self._tally.steps += 1
         key = _StepKey(phase, shape_class, read_state(self._device.type), sum(read_counts()))
         wanted = self._is_due(key, step)
@@ -171,19 +167,21 @@ class Witness:
             self._unsampled += 1
             if RECORDER.innermost() is None:
                 return key, None
-        if wanted and self._let_go is None:
-            self._let_go = RECORDER.attach(self)
+        if self._let_go is None:
+            self._let_go = RECORDER.attach(self, self._open)
         must = key not in self._sampled_keys or self._config.sample_every == 1
         recording = RECORDER.open(
             self._clock, wanted=wanted, detailed=self._wants_detail(key), patience=self._patience if must else 0.0
         )
         if wanted and recording.unobserved:
             self._unsampled += 1
-        self._open.add(block)
+        self._open.add(recording)
         return key, recording
 
-    def _end(self, block: StepBlock, recording: Recording, judged: tuple[_StepKey, int] | None) -> None:
-        self._open.discard(block)
+    def _end(self, recording: Recording, judged: tuple[_StepKey, int] | None) -> None:
+        if recording not in self._open:
+            return  # `close` ended it
+        self._open.discard(recording)
         RECORDER.close(recording)
         self._tally.seconds += recording.seconds
         if judged is None or not recording.wanted:

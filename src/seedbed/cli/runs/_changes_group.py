@@ -2,12 +2,12 @@
 
 import typer
 
-from seedbed.cli.runs._changes_propose import propose
 from seedbed.cli.runs._changes_replay import replay
-from seedbed.cli.runs._changes_requests import requests
-from seedbed.cli.runs._changes_settings import settings
 from seedbed.cli.runs._changes_show import show
-from seedbed.cli.runs._changes_withdraw import withdraw
+from seedbed.cli.runs.steer._propose import propose
+from seedbed.cli.runs.steer._requests import requests
+from seedbed.cli.runs.steer._settings import settings
+from seedbed.cli.runs.steer._withdraw import withdraw
 
 __all__ = ["app"]
 

@@ -3,7 +3,6 @@
 import typer
 
 from seedbed.cli.console._commands import RunsGroup, ShownCommand
-from seedbed.cli.runs._ask import ask
 from seedbed.cli.runs._baselines import baselines
 from seedbed.cli.runs._demote import demote
 from seedbed.cli.runs._diff import diff
@@ -15,6 +14,7 @@ from seedbed.cli.runs._show import show
 from seedbed.cli.runs._steps import steps
 from seedbed.cli.runs._trend import trend
 from seedbed.cli.runs._why import why
+from seedbed.cli.runs.steer._ask import ask
 from seedbed.cli.runs.upkeep._end import end
 from seedbed.cli.runs.upkeep._fsck import fsck
 from seedbed.cli.runs.upkeep._gc import gc

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seedbed.loop.provenance._items import Unreadable
+from seedbed.loop.provenance._items import NoDigest
 from seedbed.loop.provenance._slow import Slow
 from seedbed.records import digest
 
@@ -17,9 +17,9 @@ _CHUNK = 1 << 26
 
 
 def array_digest(array: NDArray[np.generic], slow: Slow) -> str:
-    """`digest({"dtype": …, "shape": …, "data": SHA-256 of the bytes in C order})`. Raises Unreadable."""
+    """`digest({"dtype": …, "shape": …, "data": SHA-256 of the bytes in C order})`. Raises NoDigest."""
     if array.dtype.hasobject:
-        raise Unreadable("an array of Python objects holds their addresses")
+        raise NoDigest("an array of Python objects holds their addresses")
     sha256 = hashlib.sha256()
     for part in _array_parts(np.asarray(array)):
         sha256.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
@@ -28,10 +28,10 @@ def array_digest(array: NDArray[np.generic], slow: Slow) -> str:
 
 
 def tensor_digest(tensor: torch.Tensor, slow: Slow) -> str:
-    """The digest that the array of it has; a part at a time comes from the device. Raises Unreadable."""
+    """The digest that the array of it has; a part at a time comes from the device. Raises NoDigest."""
     if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta or tensor.is_nested:
         kind = "a meta tensor" if tensor.is_meta else f"a tensor of the layout {tensor.layout}"
-        raise Unreadable(f"{kind} has no plain bytes")
+        raise NoDigest(f"{kind} has no plain bytes")
     sha256 = hashlib.sha256()
     for part in _tensor_parts(tensor.detach()):
         plain = part.resolve_conj().resolve_neg().cpu().contiguous().reshape(-1)

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from seedbed.errors import InvalidInput, NotFound
 from seedbed.loop.provenance._arrays import array_digest, tensor_digest
 from seedbed.loop.provenance._frames import frame_digest, frame_kind
-from seedbed.loop.provenance._items import Unreadable
+from seedbed.loop.provenance._items import NoDigest
 from seedbed.loop.provenance._paths import PathDigests
 from seedbed.loop.provenance._sampled import Sized, sampled
 from seedbed.loop.provenance._slow import Slow
@@ -56,7 +56,7 @@ def _fingerprint(data: object, paths: PathDigests, slow: Slow, name: str) -> Dat
         return _of_mapping(data, paths, slow, name)
     try:
         return _one(data, paths, slow, name)
-    except Unreadable as problem:
+    except NoDigest as problem:
         return DataFingerprint(UNKNOWN, f"{problem}, so its content is not known")
     except OSError as problem:
         return DataFingerprint(UNKNOWN, f"a file could not be read ({type(problem).__name__})")
@@ -105,12 +105,12 @@ def _of_items(data: object, paths: PathDigests, slow: Slow, name: str) -> DataFi
     if _is_of_hugging_face(data) and isinstance(data, _Fingerprinted):
         return DataFingerprint(digest(data._fingerprint), "the fingerprint that the Hugging Face dataset has of itself")
     if isinstance(data, IterableDataset):
-        raise Unreadable("a dataset without a length cannot be read without using it up; give its files")
+        raise NoDigest("a dataset without a length cannot be read without using it up; give its files")
     if isinstance(data, Sized) and not isinstance(data, bytes):
         found, source, num_items = sampled(data, slow)
         return DataFingerprint(found, source, {"items": num_items})
     if isinstance(data, Dataset):
-        raise Unreadable(f"{type(data).__name__} has no length")
+        raise NoDigest(f"{type(data).__name__} has no length")
     raise InvalidInput(f"{name} is a {type(data).__name__}; expected {_KINDS}")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from seedbed.loop.provenance._items import Unreadable, item_bytes
+from seedbed.loop.provenance._items import NoDigest, item_bytes
 from seedbed.loop.provenance._slow import Slow
 
 __all__ = ["frame_digest", "frame_kind"]
@@ -16,17 +16,17 @@ _ROWS = 1 << 20
 
 
 def frame_kind(data: object) -> str:
-    """`polars` or `pandas` for a frame or a column of one, else empty. Raises Unreadable for a lazy frame."""
+    """`polars` or `pandas` for a frame or a column of one, else empty. Raises NoDigest for a lazy frame."""
     polars, pandas = sys.modules.get("polars"), sys.modules.get("pandas")
     if polars is not None and isinstance(data, polars.LazyFrame):
-        raise Unreadable("a lazy frame has no values before it is collected")
+        raise NoDigest("a lazy frame has no values before it is collected")
     if polars is not None and isinstance(data, polars.DataFrame | polars.Series):
         return "polars"
     return "pandas" if pandas is not None and isinstance(data, pandas.DataFrame | pandas.Series) else ""
 
 
 def frame_digest(frame: Any, slow: Slow) -> str:
-    """The digest of the names, types and values of all columns, in their order. Raises Unreadable."""
+    """The digest of the names, types and values of all columns, in their order. Raises NoDigest."""
     sha256 = hashlib.sha256()
     for part in _polars(frame) if frame_kind(frame) == "polars" else _pandas(frame):
         sha256.update(part)

@@ -8,10 +8,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 
-__all__ = ["Unreadable", "item_bytes"]
+__all__ = ["NoDigest", "item_bytes"]
 
 
-class Unreadable(Exception):
+class NoDigest(Exception):
     """Something of which no digest can be made, in words."""
 
 
@@ -26,7 +26,7 @@ class _Picture(Protocol):
 
 
 def item_bytes(item: object) -> Iterator[bytes]:
-    """Bytes that two items have in common only if they are equal. Raises Unreadable for an unknown kind."""
+    """Bytes that two items have in common only if they are equal. Raises NoDigest for an unknown kind."""
     if item is None or isinstance(item, bool | int | str | bytes):
         yield from _named(type(item).__name__, item if isinstance(item, bytes) else str(item).encode())
     elif isinstance(item, float):
@@ -34,7 +34,7 @@ def item_bytes(item: object) -> Iterator[bytes]:
     elif isinstance(item, np.ndarray | np.generic):
         array = np.asarray(item)
         if array.dtype.hasobject:
-            raise Unreadable("an array of Python objects holds their addresses")
+            raise NoDigest("an array of Python objects holds their addresses")
         yield from _named(f"array {array.dtype} {array.shape}", array.tobytes())
     elif isinstance(item, torch.Tensor):
         plain = item.detach().resolve_conj().resolve_neg().cpu().contiguous()
@@ -57,7 +57,7 @@ def _nested(item: object) -> Iterator[bytes]:
     elif "PIL.Image" in sys.modules and isinstance(item, sys.modules["PIL.Image"].Image) and isinstance(item, _Picture):
         yield from _named(f"picture {item.mode} {item.size}", item.tobytes())
     else:
-        raise Unreadable(f"an item holds a {type(item).__name__}")
+        raise NoDigest(f"an item holds a {type(item).__name__}")
 
 
 def _named(kind: str, data: bytes) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import final
 
-from seedbed.loop.provenance._items import Unreadable
+from seedbed.loop.provenance._items import NoDigest
 from seedbed.loop.provenance._slow import Slow
 from seedbed.loop.provenance._told import DataFingerprint
 from seedbed.records import digest
@@ -38,12 +38,12 @@ class PathDigests:
         self.num_read = 0
 
     def of(self, path: Path, slow: Slow) -> DataFingerprint:
-        """The fingerprint of a file, or of a folder with all files below it. Raises OSError, Unreadable."""
+        """The fingerprint of a file, or of a folder with all files below it. Raises OSError, NoDigest."""
         if path.is_file():
             found = self._file(path, slow)
             return DataFingerprint(found, "the bytes of a file", {"bytes": path.stat().st_size})
         if not path.is_dir():
-            raise Unreadable("it is neither a file nor a folder")
+            raise NoDigest("it is neither a file nor a folder")
         files = {name: self._file(each, slow) for name, each in sorted(_files_below(path))}
         return DataFingerprint(digest(files), "the names and bytes of all files in a folder", {"files": len(files)})
 
@@ -51,13 +51,13 @@ class PathDigests:
         known = self._read_cache()
         now, before = time.time_ns(), path.stat()
         if not stat.S_ISREG(before.st_mode):
-            raise Unreadable("something in it is neither a file nor a folder")
+            raise NoDigest("something in it is neither a file nor a folder")
         if found := known.get(_key(before)):
             return found
         found = _content(path, slow)
         self.num_read += 1
         if _key(path.stat()) != _key(before):
-            raise Unreadable("a file changed while it was read")
+            raise NoDigest("a file changed while it was read")
         if max(before.st_mtime_ns, before.st_ctime_ns) < now - _MARGIN:
             known[_key(before)] = found
             self._remember(_key(before), found)
@@ -114,7 +114,7 @@ def _below(folder: Path, prefix: str, above: frozenset[tuple[int, int]]) -> Iter
     here = folder.stat()
     place = here.st_dev, here.st_ino
     if place in above:
-        raise Unreadable("a link in the folder leads back to a folder above it")
+        raise NoDigest("a link in the folder leads back to a folder above it")
     with os.scandir(folder) as found:
         entries = list(found)
     for entry in entries:

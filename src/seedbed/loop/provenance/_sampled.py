@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 
-from seedbed.loop.provenance._items import Unreadable, item_bytes
+from seedbed.loop.provenance._items import NoDigest, item_bytes
 from seedbed.loop.provenance._slow import Slow
 
 __all__ = ["Sized", "sampled"]
@@ -30,7 +30,7 @@ def sampled(items: Sized, slow: Slow) -> tuple[str, str, int]:
     """The digest, what it was computed from in words, and the number of items.
 
     Each item is read under the same seeds, so one that is transformed at random is the same in every run. Raises
-    Unreadable where an item is another one each time it is read, or cannot be read.
+    NoDigest where an item is another one each time it is read, or cannot be read.
     """
     num_items = _length(items)
     places = _places(num_items)
@@ -39,7 +39,7 @@ def sampled(items: Sized, slow: Slow) -> tuple[str, str, int]:
         for number, place in enumerate(places):
             found = _item(items, place)
             if number < _READ_TWICE and found != _item(items, place):
-                raise Unreadable("an item is another one each time it is read")
+                raise NoDigest("an item is another one each time it is read")
             sha256.update(found)
             slow.read(0)
     which = f"all {num_items} items" if len(places) == num_items else f"sampled {len(places)} of {num_items} items"
@@ -50,7 +50,7 @@ def _length(items: Sized) -> int:
     try:
         return len(items)
     except Exception as problem:  # whatever a user's class raises: the run does not fail for it
-        raise Unreadable(f"{type(items).__name__} has no length ({type(problem).__name__})") from problem
+        raise NoDigest(f"{type(items).__name__} has no length ({type(problem).__name__})") from problem
 
 
 def _places(num_items: int) -> list[int]:
@@ -68,10 +68,10 @@ def _item(items: Sized, place: int) -> bytes:
     try:
         for part in item_bytes(items[place]):
             sha256.update(part)
-    except Unreadable:
+    except NoDigest:
         raise
     except Exception as problem:  # whatever a user's class raises: the run does not fail for it
-        raise Unreadable(f"item {place} cannot be read ({type(problem).__name__})") from problem
+        raise NoDigest(f"item {place} cannot be read ({type(problem).__name__})") from problem
     return sha256.digest()
 
 

@@ -1,6 +1,7 @@
 """The live objects of a loop, by name, seen through what wraps them."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change.bindings._watchable import watchable
-from seedbed.errors import InvalidInput
+from seedbed.errors import Conflict, InvalidInput
 
 __all__ = ["LiveObjects", "named", "plain_model", "plain_scheduler", "wrappers"]
 
@@ -27,16 +28,50 @@ class LiveObjects:
     schedulers: Mapping[str, object] = field(default_factory=dict)
     loaders: Mapping[str, object] = field(default_factory=dict)
 
-    def optimizer_of(self, weights: "nn.Module") -> tuple[str, Optimizer] | None:
-        """The optimizer, with its name, that holds the most weights of this module; None where none holds any."""
-        own = {id(each) for each in weights.parameters()}
-        held = {name: len(own & weights_of(each)) for name, each in self.optimizers.items()}
-        name = max(held, key=lambda each: held[each], default=None)
-        return None if name is None or not held[name] else (name, self.optimizers[name])
+    def watched(self) -> dict[str, Optimizer]:
+        """The optimizers whose steps can be watched, inside what wraps them."""
+        found: dict[str, Optimizer] = {}
+        for name, each in self.optimizers.items():
+            with suppress(InvalidInput):
+                found[name] = watchable(each)
+        return found
+
+    def optimizer_of(self, module: nn.Module) -> Optimizer | None:
+        """The optimizer that holds the most weights of this module; None where none holds any."""
+        own = {id(each) for each in module.parameters()}
+        held = [(len(own & weights_of(each)), each) for each in self.watched().values()]
+        most, optimizer = max(held, key=lambda each: each[0], default=(0, None))
+        return optimizer if most else None
+
+    def joined(self, further: "LiveObjects") -> "LiveObjects":
+        """These objects and further ones; a loader may take the place of one, and a model may be wrapped since.
+
+        Raises Conflict where another model or optimizer has the name of one that is there, for an optimizer under a
+        second name, and for a scheduler whose optimizer is there without it, since its rate is bound with both.
+        """
+        for name in self.models.keys() & further.models.keys():
+            if plain_model(self.models[name]) is not plain_model(further.models[name]):
+                raise _taken("model", name)
+        theirs = further.watched()
+        for name, optimizer in self.watched().items():
+            if theirs.get(name, optimizer) is not optimizer:
+                raise _taken("optimizer", name)
+            if any(each is optimizer and other != name for other, each in theirs.items()):
+                raise Conflict("the optimizer is bound already under another name: bind each once")
+            own = [plain_scheduler(each) for each in self.schedulers.values()]
+            new = [plain_scheduler(each) for each in further.schedulers.values()]
+            if any(_belongs_to(each, optimizer) for each in new if not any(each is known for known in own)):
+                raise Conflict("the optimizer of the scheduler is bound already without it: bind both together")
+        return LiveObjects(
+            {**self.models, **further.models},
+            {**self.optimizers, **further.optimizers},
+            {**self.schedulers, **further.schedulers},
+            {**self.loaders, **further.loaders},
+        )
 
     def scheduler_of(self, name: str) -> object | None:
         """The scheduler of the optimizer of this name: one that says so itself, else the one of the same name."""
-        optimizer = watchable(self.optimizers[name])
+        optimizer = self.watched().get(name)
         for each in self.schedulers.values():
             if _belongs_to(plain_scheduler(each), optimizer):
                 return each
@@ -87,6 +122,10 @@ def weights_of(optimizer: Optimizer) -> set[int]:
     return {id(weight) for group in optimizer.param_groups for weight in group["params"]}
 
 
-def _belongs_to(scheduler: Any, optimizer: Optimizer) -> bool:
+def _belongs_to(scheduler: Any, optimizer: Optimizer | None) -> bool:
     own = getattr(scheduler, "optimizer", None)  # a scheduler may be of any class
-    return isinstance(own, Optimizer) and watchable(own) is optimizer
+    return isinstance(own, Optimizer) and LiveObjects(optimizers={"": own}).watched().get("") is optimizer
+
+
+def _taken(what: str, name: str) -> Conflict:
+    return Conflict(f"another {what} is bound{f' as {name!r}' if name else ''}: bind this one under a name of its own")

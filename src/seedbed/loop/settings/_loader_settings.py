@@ -26,15 +26,16 @@ class LoaderSettings:
 
     def find(self, objects: LiveObjects) -> Iterator[Candidate | Unbound]:
         """The settings of every loader."""
+        optimizer = next(iter(objects.watched().values()), None)
         for name, loader in objects.loaders.items():
             owner = name or _OWNER
-            if not objects.optimizers:
+            if optimizer is None:
                 yield Unbound(key_of_path((owner, _SIZE)), "no optimizer is bound whose steps could prove it: bind one")
             elif not isinstance(loader, DataLoader):
                 why = f"a {type(loader).__qualname__} is no torch DataLoader: what it reads its size from is not known"
                 yield Unbound(key_of_path((owner, _SIZE)), why)
             else:
-                yield from _of_loader(owner, loader, next(iter(objects.optimizers.values())))
+                yield from _of_loader(owner, loader, optimizer)
 
 
 def _of_loader(owner: str, loader: DataLoader[object], optimizer: Optimizer) -> Iterator[Candidate | Unbound]:

@@ -28,14 +28,14 @@ class LoopNumbers:
     """Numbers that become settings when the loop uses them for the first time; `bind` takes each."""
 
     def __init__(self, objects: LiveObjects, bind: Bind) -> None:
-        self._objects, self._bind = objects, bind
+        self._bind, self._watched = bind, objects.watched()
         self._clips: dict[str, ClipNorm] = {}
         self._given: dict[str, float] = {}  # the norm that the loop passed last, by optimizer
         self._accumulation: Accumulation | None = None
 
     def look_at(self, objects: LiveObjects) -> None:
         """Look at these objects from now on."""
-        self._objects = objects
+        self._watched = objects.watched()
 
     def clip(self, parameters: Iterable[Tensor] | Tensor, max_norm: float) -> Tensor:
         """As `torch.nn.utils.clip_grad_norm_`, with the norm of the setting: at first that is `max_norm`.
@@ -62,7 +62,7 @@ class LoopNumbers:
 
     def prepare(self, states: Mapping[str, Mapping[str, float]]) -> None:
         """Bind what a checkpoint holds, by key, before the loop uses it for the first time."""
-        for name in self._objects.optimizers:
+        for name in self._watched:
             norm = states.get(".".join(_clip_path(name)), {}).get("max_norm")
             if norm is not None and name not in self._clips:
                 self._add_clip(name, norm)
@@ -71,12 +71,12 @@ class LoopNumbers:
             self._add_accumulation(int(passes))
 
     def _add_clip(self, name: str, max_norm: float) -> None:
-        clip = ClipNorm(self._objects.optimizers[name], max_norm)
+        clip = ClipNorm(self._watched[name], max_norm)
         self._bind(Candidate(_clip_path(name), clip, Limits.of_clip_norm(max_norm), "" if name else _CLIP))
         self._clips[name] = clip
 
     def _add_accumulation(self, start: int) -> None:
-        optimizer = next(iter(self._objects.optimizers.values()), None)
+        optimizer = next(iter(self._watched.values()), None)
         if optimizer is None:
             raise InvalidInput(
                 "accumulation: no optimizer is bound whose steps could prove it; bind the optimizer first"
@@ -87,7 +87,7 @@ class LoopNumbers:
 
     def _owner(self, given: Sequence[Tensor]) -> str | None:
         """The name of the optimizer that holds these weights; None where none is bound that does."""
-        optimizers = self._objects.optimizers
+        optimizers = self._watched
         if len(optimizers) <= 1 or not given:
             return next(iter(optimizers), None)
         first = id(given[0])

@@ -34,16 +34,16 @@ class DropoutSettings:
         for name, wrapped in objects.models.items():
             model, owner = plain_model(wrapped), name or _OWNER
             parts = _parts_of_one_probability(model)
-            found = objects.optimizer_of(model)
+            optimizer = objects.optimizer_of(model)
             if not parts:
                 continue
-            if found is None:
+            if optimizer is None:
                 yield Unbound(key_of_path((owner, _DROPOUT)), _no_optimizer(owner))
             elif len(parts) > _MOST_PARTS:
                 why = f"its probabilities differ in {len(parts)} places; at most {_MOST_PARTS} are bound by themselves"
                 yield Unbound(key_of_path((owner, _DROPOUT)), why)
             else:
-                yield from _dropout(owner, model, found[1], parts)
+                yield from _dropout(owner, model, optimizer, parts)
 
 
 @final
@@ -126,13 +126,13 @@ def _freeze(objects: LiveObjects, name: str, part: str) -> Candidate | Unbound:
     if not part or part not in modules:
         near = get_close_matches(part, [each for each in modules if each], n=3)
         raise NotFound(f"{type(model).__name__} has no module {part!r} to freeze; the nearest are {near}")
-    found = objects.optimizer_of(modules[part]) or objects.optimizer_of(model)
-    if found is None:
+    optimizer = objects.optimizer_of(modules[part]) or objects.optimizer_of(model)
+    if optimizer is None:
         return Unbound(key_of_path(path), _no_optimizer(name or _OWNER))
     try:
         for each in wrappers(wrapped):
             require_unused_found(each)
-        binding = Freeze(model, part, found[1])
+        binding = Freeze(model, part, optimizer)
     except InvalidInput as problem:
         return Unbound(key_of_path(path), str(problem))
     return Candidate(path, binding, Limits.of_switch())

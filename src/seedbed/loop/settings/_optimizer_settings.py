@@ -138,8 +138,8 @@ class _Kind:
 
     def _together(self, parts: Sequence[Candidate], values: Sequence[float | None]) -> Iterator[Joint]:
         """All groups together; those that hold a weight decay of 0 are left out, since a ratio keeps them at 0."""
-        keeps = self.kind in _RATIOS
-        members = [each for each, value in zip(parts, values, strict=True) if value or not keeps]
+        keeps, is_decay = self.kind in _RATIOS, self.kind == OptimizerSetting.WEIGHT_DECAY.value
+        members = [each for each, value in zip(parts, values, strict=True) if value or not is_decay]
         if members:
             yield Joint(key_of_path((self.owner, self.kind)), tuple(key_of_path(each.path) for each in members), keeps)
 

@@ -88,13 +88,12 @@ class Settings:
         return engine
 
     def add(self, objects: LiveObjects) -> tuple[Found, ...]:
-        """Look at further objects, and bind what was not bound before; returns that."""
-        self._objects = LiveObjects(
-            {**self._objects.models, **objects.models},
-            {**self._objects.optimizers, **objects.optimizers},
-            {**self._objects.schedulers, **objects.schedulers},
-            {**self._objects.loaders, **objects.loaders},
-        )
+        """Look at further objects, and bind what was not bound before; returns that.
+
+        A loader may take the place of one, and a model may be wrapped since. Raises Conflict where another model or
+        optimizer has a name that is taken, and for a scheduler that comes after its optimizer.
+        """
+        self._objects = self._objects.joined(objects)
         self._loop_numbers.look_at(self._objects)
         return self._take(find_settings(self._objects, self._overrides, self._sources))
 
@@ -217,10 +216,14 @@ class Settings:
             earlier = self._found.get(each.key)
             if earlier and isinstance(earlier.binding, LoaderSetting) and isinstance(each.binding, LoaderSetting):
                 earlier.binding.take(each.binding)
-        new = tuple(each for each in findings.settings if each.key not in self._found)
+        # Of a kind that is bound nothing is added: its groups may be equal by now, or differ, and were not then.
+        known = {each.parameter.path[:2] for each in self.found}
+        new = tuple(each for each in findings.settings if each.parameter.path[:2] not in known)
         self._add_all(new)
-        self._joints.update({each.key: each for each in findings.joints})
-        self._unbound = {each.key: each for each in findings.unbound if each.key not in self._found}
+        keys = {each.key for each in new}
+        self._joints.update({each.key: each for each in findings.joints if keys.issuperset(each.members)})
+        taken = {**self._found, **self._joints}
+        self._unbound = {each.key: each for each in findings.unbound if each.key not in taken}
         return new
 
     def _bind(self, candidate: Candidate) -> None:

@@ -1,6 +1,7 @@
 """The files of requests and answers in a run's folder, each published by put-if-absent and never changed."""
 
 import contextlib
+import os
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import final
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
 from seedbed.loop.steering._answer import Answer
 from seedbed.loop.steering._request import MOST_BYTES, Request, parsed
-from seedbed.records import Files
+from seedbed.records import Files, LocalFiles
 
 __all__ = ["Post", "Received"]
 
@@ -70,13 +71,19 @@ class Post:
         numbers = wanted if len(wanted) <= len(sizes) + _MOST_MISSING else sorted(sizes)
         return [self._one(number, sizes.get(number, 0)) for number in numbers if number not in skipped]
 
+    def may_have(self, number: int) -> bool:
+        """Whether a request `number` may be there; in a local folder that is known without listing the folder."""
+        if isinstance(self.files, LocalFiles):
+            return os.path.lexists(self.files.path(f"{self.requests}/{_name(number)}"))
+        return True
+
     def read(self, number: int) -> Request:
         """The request `number`. Raises NotFound, StoreCorrupt, and InvalidInput where it is none."""
         return parsed(self.files.read(f"{self.requests}/{_name(number)}"))
 
     def note(self, answer: Answer) -> None:
         """Publish an answer that is not final, durable on return. Raises StoreUnavailable."""
-        for place in count(1 + len(self._keys_to(answer.request))):
+        for place in count(1):  # to list the folder takes longer, once a run has answered thousands
             with contextlib.suppress(FileExistsError):
                 self.files.create(f"{self.answers}/{answer.request:020d}.{place:06d}.json", answer.encoded())
                 return

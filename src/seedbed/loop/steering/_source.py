@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Collection
 from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import Protocol, final
 
 from seedbed.errors import SeedbedError
@@ -13,6 +14,7 @@ from seedbed.loop.steering._post import Post, Received
 __all__ = ["DirectSource", "Source", "ThreadSource"]
 
 _LAST_LOOK_SECONDS = 10.0
+_LIST_SECONDS = 10.0
 
 _logger = logging.getLogger("seedbed.loop")
 
@@ -32,16 +34,23 @@ class Source(Protocol):
 
 @final
 class DirectSource:
-    """Looks into the store at each call: a listing of a local folder takes some ten microseconds."""
+    """Looks into the store at each call.
+
+    It lists the folder when the next request is there, and every ten seconds: over NFS a machine believes for a while
+    that a name is missing, and a listing ends that; nor does a number that nobody took then hide those behind it.
+    """
 
     def __init__(self, post: Post, skipped: Collection[int]) -> None:
         self._post, self._skipped = post, skipped
-        self._last, self._has_warned = 0, False
+        self._last, self._has_warned, self._list_due = 0, False, 0.0
 
     def new(self) -> list[Received]:
         """The requests that came since the last call, in order; none while the store cannot be read."""
         while self._last + 1 in self._skipped:
             self._last += 1
+        if not self._post.may_have(self._last + 1) and monotonic() < self._list_due:
+            return []
+        self._list_due = monotonic() + _LIST_SECONDS
         try:
             found = self._post.received(self._last, self._skipped)
         except SeedbedError as problem:

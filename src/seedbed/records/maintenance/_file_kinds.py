@@ -32,6 +32,7 @@ class FileKind(StrEnum):
     JOURNALS = "journals"
     BLOBS = "blobs"
     CHECKPOINTS = "checkpoints"
+    REQUESTS = "requests and answers"
     DERIVED = "views, pointers and indices"
     CLAIMS = "claims and markers"
     UNPUBLISHED = "unpublished or left behind"
@@ -40,6 +41,7 @@ class FileKind(StrEnum):
 
 _NUMBERED = {LOGS: FileKind.COMMITS, BASELINES: FileKind.PROMOTIONS, EXPIRIES: FileKind.RELEASES}
 _CLAIM = re.compile(r"attempt-[0-9]+\.json|status\.json|job\.json")
+_REQUEST = re.compile(r"requests/(?:door|[0-9]{20})\.json|answers/[0-9]{20}\.(?:[0-9]{6}|final)\.json")
 VIEWS = {"metadata.json", "metrics.json", "snapshot.json", "diff_prev.json", "diff_baseline.json", "report.html"}
 # By the names that loops give them: `checkpoint.safetensors`, `ckpt/7.bin`, `best.pt`.
 _CHECKPOINT = re.compile(r"(?:.*/)?(?:checkpoint|ckpt).*|.*\.(?:safetensors|pt|pth|ckpt)", re.IGNORECASE)
@@ -61,6 +63,8 @@ def _in_folder(name: str) -> FileKind:
         return FileKind.JOURNALS
     if _CLAIM.fullmatch(name):
         return FileKind.CLAIMS
+    if _REQUEST.fullmatch(name):
+        return FileKind.REQUESTS
     if name in VIEWS or _is_document(name):
         return FileKind.DERIVED
     return FileKind.CHECKPOINTS if _CHECKPOINT.fullmatch(name) else FileKind.OTHER

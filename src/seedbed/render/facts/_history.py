@@ -20,6 +20,7 @@ _WINDOWS = 40
 _FEW = 80  # so many points are each drawn as a dot, and are no noise to be smoothed
 _RATES = frozenset({"lr", "learning_rate"})
 _STEP = "step"
+_WHOLE = 2**1074  # every finite double is a whole multiple of 1 / _WHOLE
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,13 @@ def step_series(named: Iterable[tuple[str, Points]], settings: Sequence[str] = (
 
 
 def trailing_mean(points: Points, window: int) -> Points:
-    """The mean of each value and the `window - 1` values before it; later values are never part of it."""
-    recent: deque[float] = deque(maxlen=window)
-    means = []
-    for step, value in points:
-        recent.append(value)
-        means.append((step, math.fsum(recent) / len(recent)))
+    """The mean of each finite value and the `window - 1` values before it; later values are never part of it."""
+    recent: deque[int] = deque()
+    total, means = 0, []
+    for step, value in points:  # a running sum of whole numbers is exact, and takes the same time for any window
+        recent.append(_whole(value))
+        total += recent[-1] - (recent.popleft() if len(recent) > window else 0)
+        means.append((step, total / (_WHOLE * len(recent))))
     return tuple(means)
 
 
@@ -105,6 +107,12 @@ def thinned(points: Points, num_columns: int) -> Points:
     for column in columns.values():
         kept |= {min(column, key=lambda point: point[1]), max(column, key=lambda point: point[1])}
     return tuple(sorted(kept))
+
+
+def _whole(value: float) -> int:
+    """The value times _WHOLE, exactly."""
+    numerator, denominator = value.as_integer_ratio()
+    return numerator * (_WHOLE // denominator)
 
 
 def _series(name: str, points: Points, rates: frozenset[str]) -> StepSeries:

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
-from seedbed.cli.console._render import figure, moment, out, plain_table, print_json
+from seedbed.cli.console._render import out, print_json
+from seedbed.render.text._layout import plain_table
+from seedbed.render.text._values import figure, moment
 
 if TYPE_CHECKING:
     from seedbed.loop.steering import SettingRow
@@ -24,7 +26,7 @@ def settings(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: Json
       seedbed changes settings latest
       seedbed changes settings latest --json
     """
-    from seedbed.cli.runs._asking import remote
+    from seedbed.cli.runs.steer._asking import remote
 
     there = remote(store, run)
     door = there.door()
@@ -35,8 +37,8 @@ def settings(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: Json
         "setting", "short", "value", "low", "high", "unit", "may move", numeric=("value", "low", "high")
     )
     for row in door.settings:
-        value = "not finite" if row.value is None else figure(row.value)
-        cells = (row.key, row.short, value, figure(row.low), figure(row.high), row.unit, _when(row, door.step))
+        numbers = ("" if number is None else figure(number) for number in (row.value, row.low, row.high))
+        cells = (row.key, row.short, *numbers, row.unit, _when(row, door.step))
         table.add_row(*map(Text, cells))
     out().print(table)
     doing = f": {door.told}" if door.told else ""
@@ -45,7 +47,7 @@ def settings(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: Json
 
 
 def _when(row: "SettingRow", step: int) -> str:
-    if row.movable_at <= step and not row.why_not:
-        return "now"
-    told = f"from step {row.movable_at}" if row.movable_at > step else "not now"
+    if row.movable_at is None:
+        return f"no: {row.why_not}"
+    told = f"from step {row.movable_at}" if row.movable_at > step else "not now" if row.why_not else "now"
     return f"{told}: {row.why_not}" if row.why_not else told

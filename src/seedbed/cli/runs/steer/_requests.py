@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
-from seedbed.cli.console._render import moment, out, plain_table, print_json
+from seedbed.cli.console._render import out, print_json
+from seedbed.render.text._layout import plain_table
+from seedbed.render.text._values import moment
 
 if TYPE_CHECKING:
     from seedbed.loop.steering import Request
@@ -21,7 +23,7 @@ def requests(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: Json
       seedbed changes requests latest
       seedbed changes requests latest --json
     """
-    from seedbed.cli.runs._asking import answer_json, remote
+    from seedbed.cli.runs.steer._asking import answer_json, remote
 
     there = remote(store, run)
     asked = there.requests()

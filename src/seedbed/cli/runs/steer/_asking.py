@@ -42,13 +42,17 @@ def remote(store: str, run: str) -> "RemoteRun":
 def ask_and_show(run: "RemoteRun", ask: "Callable[[], RequestView]", *, wait: bool, as_json: bool) -> None:
     """Ask, show the answers if somebody waits, and end the command with the code that the answer gives."""
     asked = ask()
-    if not as_json:
-        errors().print(Text(f"request {asked.number} to {asked.run_id} of {asked.project}"))
-    if wait:
-        asked = _waited(run, asked, as_json=as_json)
-    elif not as_json:
-        again = f"seedbed changes requests {asked.run_id}"
-        errors().print(Text(f"the run answers within a second or after its step; `{again}` shows it"), soft_wrap=True)
+    try:
+        asked = _shown(run, asked, wait=wait, as_json=as_json)
+    except KeyboardInterrupt:
+        errors().print(
+            Text(
+                f"the request stands: the run will answer it; `seedbed changes requests {asked.run_id}` shows how, "
+                f"`seedbed changes withdraw {asked.run_id} {asked.number}` takes it back"
+            ),
+            soft_wrap=True,
+        )
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
     if as_json:
         print_json(answer_json(asked))
     raise typer.Exit(exit_code_of(asked) if wait else ExitCode.PASS)
@@ -75,27 +79,29 @@ def answer_json(asked: "RequestView") -> dict[str, object]:
     }
 
 
+def _shown(run: "RemoteRun", asked: "RequestView", *, wait: bool, as_json: bool) -> "RequestView":
+    if not as_json:
+        errors().print(Text(f"request {asked.number} to {asked.run_id} of {asked.project}"))
+    if wait:
+        return _waited(run, asked, as_json=as_json)
+    if not as_json:
+        again = f"seedbed changes requests {asked.run_id}"
+        errors().print(Text(f"the run answers within a second or after its step; `{again}` shows it"), soft_wrap=True)
+    return asked
+
+
 def _waited(run: "RemoteRun", asked: "RequestView", *, as_json: bool) -> "RequestView":
     console, shown = errors(), 0
-    waiting = console.status(Text("waiting for the run to answer")) if console.is_terminal else nullcontext()
-    try:
-        with waiting:
-            for view in run.follow(asked, inf):
-                asked = view
-                for answer in asked.answers[shown:]:
-                    _show(answer, as_json=as_json)
-                shown = len(asked.answers)
-    except KeyboardInterrupt:
-        console.print(
-            Text(
-                f"the request stands: the run will answer it; `seedbed changes requests {asked.run_id}` shows how, "
-                f"`seedbed changes withdraw {asked.run_id} {asked.number}` takes it back"
-            ),
-            soft_wrap=True,
-        )
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    with console.status(Text("waiting for the run to answer")) if console.is_terminal else nullcontext():
+        for view in run.follow(asked, inf):
+            asked = view
+            for answer in asked.answers[shown:]:
+                _show(answer, as_json=as_json)
+            shown = len(asked.answers)
     if not asked.is_settled:
-        console.print(Text(f"{asked.told}; the request stands, and the next attempt of the run answers it"))
+        is_carried_over = asked.request.what.kind == "propose"
+        then = "the next attempt of the run answers it" if is_carried_over else "no other attempt does it"
+        console.print(Text(f"{asked.told}; {'the request stands, and ' * is_carried_over}{then}"), soft_wrap=True)
     return asked
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
-from seedbed.cli.runs._asking import ExpiresOption, ProposerOption, WaitOption, ask_and_show, remote
+from seedbed.cli.runs.steer._asking import ExpiresOption, ProposerOption, WaitOption, ask_and_show, remote
 
 __all__ = ["ask"]
 
