@@ -10,6 +10,7 @@ from seedbed.change._checkpoint import Seen
 from seedbed.change.bindings._binding import Unproven, UseReport
 from seedbed.change.bindings._driven_rate import DrivenRate
 from seedbed.change.bindings._groups import GroupName
+from seedbed.change.bindings._rate_driver import is_held
 from seedbed.change.bindings._rate_way import RateFollow, RateWay
 from seedbed.change.bindings._rebased_rate import RebasedRate
 from seedbed.change.bindings._watchable import watchable
@@ -51,13 +52,11 @@ class LearningRate:
         require_numbers(inner)
         require_of(schedule, inner)
         self._way: RateWay
-        if schedule is None and not holds:
-            self._way = RebasedRate(inner, None, group)
-        elif is_rebased(schedule) and isinstance(schedule, LRScheduler) and not holds:
-            self._way = RebasedRate(inner, schedule, group)
-        else:
+        if holds or is_held(inner) or not (schedule is None or is_rebased(schedule)):
             writer = "the loop" if schedule is None else type(schedule).__name__
             self._way = DrivenRate(inner, writer, group, scales=schedule is not None and is_proportional(schedule))
+        else:
+            self._way = RebasedRate(inner, schedule if isinstance(schedule, LRScheduler) else None, group)
 
     def read(self) -> float:
         """What the next step uses for the group; for the first group when all are bound."""

@@ -8,7 +8,7 @@ from seedbed.change.bindings._rate_hold import FREE, RateHold
 from seedbed.change.bindings._step_hub import hub_of
 from seedbed.change.bindings.schedules._schedulers import Rates, Slot, group_slots
 
-__all__ = ["RateDriver", "driver_of"]
+__all__ = ["RateDriver", "driver_of", "is_held"]
 
 _DRIVER = "_seedbed_rates"
 
@@ -33,6 +33,11 @@ class RateDriver:
     def overwritten(self) -> dict[int, float]:
         """The rates, by group, that a later hook wrote over those that the last step should use."""
         return self._overwritten
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether a step uses another rate than the schedule wrote."""
+        return bool(self._holds)
 
     def hold(self, place: int) -> RateHold:
         """The hold of this group."""
@@ -86,3 +91,9 @@ def driver_of(optimizer: Optimizer) -> RateDriver:
     driver: RateDriver = vars(optimizer).get(_DRIVER) or RateDriver(optimizer)
     vars(optimizer)[_DRIVER] = driver
     return driver
+
+
+def is_held(optimizer: Optimizer) -> bool:
+    """Whether an earlier change is carried out at its steps."""
+    driver: RateDriver | None = vars(optimizer).get(_DRIVER)
+    return driver is not None and driver.is_holding
