@@ -29,7 +29,6 @@ from loop_knobs import (
     BETA1,
     CLIP,
     DROPOUT,
-    FIRST_RATE,
     FREEZE,
     FREEZE_IN_DDP,
     RATE_AFTER_HOOKS,
@@ -317,9 +316,8 @@ def _habits() -> list[Case]:
         kind("beta1 under a schedule", knob=BETA1, schedule=_lambda, op=Set(0.5)),
         kind("one group of OneCycleLR", knob=rate_of(1, 1), schedule=_one_cycle),
         kind("a named group, by hand", knob=rate_of("head", 1), optimizer=_named, before=layerwise),
-        kind(
-            "a group joins with its own rate", knob=FIRST_RATE, optimizer=_encoder_only, after=adds_group(15, lr=3e-3)
-        ),
+        kind("a group joins with its own rate", optimizer=_encoder_only, after=adds_group(15, lr=3e-3)),
+        kind("a group joins, the first is changed", knob=rate_of(0, 0), optimizer=_encoder_only, after=adds_group(15)),
         kind("a group joins with the default", optimizer=_encoder_only, after=adds_group(15), can_lose=True),
     ]
 

@@ -25,7 +25,6 @@ __all__ = [
     "BETA1",
     "CLIP",
     "DROPOUT",
-    "FIRST_RATE",
     "FREEZE",
     "FREEZE_IN_DDP",
     "RATE_AFTER_HOOKS",
@@ -113,10 +112,6 @@ def _batch_size_by_hand(loop: Loop, meant: Meant) -> Iterator[None]:
     yield
 
 
-FIRST_RATE = Knob(
-    bind=lambda loop: LearningRate(loop.stepped, loop.declared, holds=loop.declared is None),
-    step=lambda loop, meant: by_hand_in_groups(loop.optimizer.param_groups[:1], "lr", meant),
-)
 RATE_AFTER_HOOKS = Knob(
     bind=lambda loop: LearningRate(loop.stepped, loop.declared, holds=loop.declared is None),
     step=lambda loop, meant: _after_hooks(loop, meant),

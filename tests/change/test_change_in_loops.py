@@ -123,7 +123,7 @@ def test_every_case_has_a_name_of_its_own_and_there_are_at_least_60(cases) -> No
 @pytest.mark.filterwarnings("ignore")  # of PyTorch, of what these loops do
 def test_in_every_loop_the_meant_change_shows_in_the_weights_unless_it_is_meant_to_be_held_back(cases, measures):
     shows_nothing = set()
-    for case in (case for case in cases if not case.in_processes):
+    for case in (case for case in cases if not (case.in_processes or case.at_the_door)):
         without, meant = (measures.trained(case, by_hand=by_hand).trace for by_hand in (False, True))
         assert len(without) == len(meant) > 20, case.name
         if all(torch.equal(*pair) for pair in zip(without, meant, strict=True)):
@@ -222,6 +222,19 @@ def test_the_libraries_have_cases(loops, cases) -> None:
 def test_a_change_is_kept_under_torchs_own_schedules_and_with_closures(cases, measures, judging) -> None:
     for name in ("OneCycleLR, AdamW", "SequentialLR, Adam, tensor rate", "LBFGS", "Rprop, a layer joins later"):
         assert measures.measure(case_of(cases, name)).verdict is judging.Verdict.EFFECTIVE, name
+
+
+@pytest.mark.slow
+def test_a_loop_at_the_door_is_changed_through_a_run_and_resumed_from_its_checkpoint(cases, measures, judging) -> None:
+    for name in ("momentum, resumed, at the door", "GradScaler skips after the change, at the door"):
+        row = measures.measure(case_of(cases, name))
+        assert (row.verdict, row.said.effective) == (judging.Verdict.EFFECTIVE, 11), row
+
+
+@pytest.mark.slow
+def test_a_slip_is_held_back_at_the_door(cases, measures, judging) -> None:
+    row = measures.measure(case_of(cases, "a slip by 1000x, at the door"))
+    assert (row.verdict, row.said.outcome) == (judging.Verdict.HELD_BACK, Outcome.BLOCKED)
 
 
 @pytest.mark.slow
