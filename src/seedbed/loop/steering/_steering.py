@@ -82,7 +82,8 @@ class Steering:
         """Between two steps, after `step` of them: what the run is asked to do by itself, in order.
 
         It looks at most once a second; at other times it returns at once. Raises as `ChangeEngine.propose` where the
-        journal cannot be written; whatever a request holds, it raises nothing.
+        journal cannot be written, and Conflict once a later attempt of the run has begun; whatever a request holds, it
+        raises nothing.
         """
         now = self._monotonic()
         if now < self._due:
@@ -187,7 +188,7 @@ class Steering:
     def _begin(self, number: int, request: Request, step: int) -> None:
         match request.what:
             case Command(verb=verb):
-                if request.attempt != self._desk.attempt:
+                if request.attempt < self._desk.attempt:
                     told = f"it was asked of attempt {request.attempt}, which ended without an answer"
                     self._desk.end(number, AnswerState.UNKNOWN, told, step)
                 elif self._is_expired(request):
