@@ -13,9 +13,9 @@ import pytest
 from steering_world import RUN, Training, post_of
 
 from seedbed.contracts import RunStatus
-from seedbed.errors import Conflict, SeedbedError
+from seedbed.errors import Conflict, SeedbedError, StoreUnavailable
 from seedbed.loop import steering
-from seedbed.loop.steering import AnswerState, Desk, RemoteRun
+from seedbed.loop.steering import AnswerState, Desk, Post, RemoteRun
 from seedbed.records import Store
 from seedbed.records._status import read_status, write_status
 from seedbed.testing import FakeClock
@@ -163,7 +163,10 @@ def last_status(store):
     return found
 
 
-def test_what_follows_from_the_commit_is_answered_where_a_crash_kept_the_run_from_it(store):
+def test_what_follows_from_the_commit_is_answered_where_a_crash_kept_the_run_from_it(store, monkeypatch):
+    def refuse(*_):
+        raise StoreUnavailable("read-only")
+
     training = Training(store)
     training.train(2)
     steering.propose(RUN, "lr", set=0.3, why="x", store=store)
@@ -171,6 +174,10 @@ def test_what_follows_from_the_commit_is_answered_where_a_crash_kept_the_run_fro
     post_of(store).publish(post_of(store).read(1))
     training.commit()  # and then it dies
     assert RemoteRun.open(RUN, store).view.status is RunStatus.FINISHED
+    with monkeypatch.context() as patched:  # somebody who may only read is told, too
+        patched.setattr(Post, "end", refuse)
+        assert [each.is_settled for each in RemoteRun.open(RUN, store).requests()] == [True, True]
+    assert post_of(store).ended() == set()
     first, second = RemoteRun.open(RUN, store).requests()
     assert [each.last.state.value for each in (first, second) if each.last] == ["EFFECTIVE", "REFUSED"]
     assert states(store, 1)[-1] == ("EFFECTIVE", True, 1)

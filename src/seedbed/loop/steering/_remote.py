@@ -172,8 +172,10 @@ class RemoteRun:
             after=None if record is None else record.after,
             at=self._store.clock.now(),
         )
-        with suppress(StoreUnavailable):  # who may not write is told what the answer would be
+        try:
             self._post.end(final)
+        except StoreUnavailable:  # who may not write is told what the answer is all the same
+            return self._view(asked.number, asked.request, (*asked.answers, final))
         return self._view(asked.number, asked.request, self._post.answers_to(asked.number))
 
     def _history(self) -> ChangeHistory:
