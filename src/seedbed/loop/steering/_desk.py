@@ -2,19 +2,19 @@
 
 import contextlib
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Self, final
 
 from seedbed.errors import Conflict, StoreCorrupt, StoreUnavailable
 from seedbed.loop.steering._answer import Answer, AnswerState
 from seedbed.loop.steering._door import Door, Setting, SettingRow, later_attempt, show_door
 from seedbed.loop.steering._post import Post, Received
 from seedbed.loop.steering._source import DirectSource, Source, ThreadSource
-from seedbed.records import Clock, redact_text
+from seedbed.records import ActiveRun, Clock, LocalFiles, Store, redact_text
 
 if TYPE_CHECKING:
     from seedbed.change import ChangeRecord
 
-__all__ = ["Desk", "close_door"]
+__all__ = ["Desk", "close_door", "post_of"]
 
 _SHOW_SECONDS = 5.0
 _LONGEST_TOLD = 2_000
@@ -38,6 +38,14 @@ class Desk:
             ThreadSource(post, self._ended, every_seconds) if in_background else DirectSource(post, self._ended)
         )
         self._doing, self._show_due = "", clock.monotonic()
+
+    @classmethod
+    def of(cls, store: Store, run: ActiveRun, every_seconds: float = 1.0) -> Self:
+        """The desk of a running attempt. Raises StoreUnavailable."""
+        is_local = isinstance(store.files, LocalFiles)
+        return cls(
+            post_of(store, run), run.attempt, store.clock, in_background=not is_local, every_seconds=every_seconds
+        )
 
     def new(self) -> list[Received]:
         """The requests without a final answer that came since the last call, in order.
@@ -140,7 +148,12 @@ class Desk:
             self._unsent.append(answer)
 
 
-def close_door(post: Post, attempt: int, clock: Clock, why: str) -> None:
+def post_of(store: Store, run: ActiveRun) -> Post:
+    """The requests to a running attempt, and its answers."""
+    return Post(store.files, run.folder.relative_to(store.work).as_posix())
+
+
+def close_door(store: Store, run: ActiveRun, why: str) -> None:
     """Have an attempt take no requests at all, and tell those who would ask. Raises StoreUnavailable."""
-    door = Door(attempt=attempt, step=0, is_open=False, told=redact_text(why)[:_LONGEST_TOLD], at=clock.now())
-    show_door(post, door)
+    told = redact_text(why)[:_LONGEST_TOLD]
+    show_door(post_of(store, run), Door(attempt=run.attempt, step=0, is_open=False, told=told, at=store.clock.now()))
