@@ -14,7 +14,7 @@ from seedbed.records import ActiveRun, Clock, LocalFiles, Store, redact_text
 if TYPE_CHECKING:
     from seedbed.change import ChangeRecord
 
-__all__ = ["Desk", "close_door", "post_of"]
+__all__ = ["Desk", "close_door"]
 
 _SHOW_SECONDS = 5.0
 _LONGEST_TOLD = 2_000
@@ -42,10 +42,8 @@ class Desk:
     @classmethod
     def of(cls, store: Store, run: ActiveRun, every_seconds: float = 1.0) -> Self:
         """The desk of a running attempt. Raises StoreUnavailable."""
-        is_local = isinstance(store.files, LocalFiles)
-        return cls(
-            post_of(store, run), run.attempt, store.clock, in_background=not is_local, every_seconds=every_seconds
-        )
+        post, is_local = Post.of(store, run.folder), isinstance(store.files, LocalFiles)
+        return cls(post, run.attempt, store.clock, in_background=not is_local, every_seconds=every_seconds)
 
     def new(self) -> list[Received]:
         """The requests without a final answer that came since the last call, in order.
@@ -148,12 +146,6 @@ class Desk:
             self._unsent.append(answer)
 
 
-def post_of(store: Store, run: ActiveRun) -> Post:
-    """The requests to a running attempt, and its answers."""
-    return Post(store.files, run.folder.relative_to(store.work).as_posix())
-
-
-def close_door(store: Store, run: ActiveRun, why: str) -> None:
+def close_door(post: Post, attempt: int, clock: Clock, why: str) -> None:
     """Have an attempt take no requests at all, and tell those who would ask. Raises StoreUnavailable."""
-    told = redact_text(why)[:_LONGEST_TOLD]
-    show_door(post_of(store, run), Door(attempt=run.attempt, step=0, is_open=False, told=told, at=store.clock.now()))
+    show_door(post, Door(attempt=attempt, step=0, is_open=False, told=redact_text(why)[:_LONGEST_TOLD], at=clock.now()))

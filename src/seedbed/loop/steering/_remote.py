@@ -66,7 +66,7 @@ class RemoteRun:
 
     def __init__(self, store: Store, view: RunView) -> None:
         self._store, self.view = store, view
-        self._post = Post(store.files, view.folder.relative_to(store.work).as_posix())
+        self._post = Post.of(store, view.folder)
 
     @classmethod
     def open(cls, run: str, store: Store | Path | str) -> Self:
