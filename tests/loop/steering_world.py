@@ -53,13 +53,7 @@ class Training:
         return ChangeEngine(self.run.journal(), {LR.key: LearningRate(self.optimizer)}, [LR], **options)
 
     def controls(self) -> Controls:
-        return Controls(
-            propose=lambda delta, step, against: self.engine.propose(delta, step, against=against),
-            history=lambda: self.engine.history,
-            state_hash=self.engine.state_hash,
-            resolve=resolve,
-            settings=lambda: [Shown(self.engine.values()[LR.key])],
-        )
+        return Controls.of(self.engine, resolve, lambda: [Shown(self.engine.values()[LR.key])])
 
     @property
     def checkpoint_path(self) -> Path:

@@ -10,7 +10,7 @@ from seedbed.change import Kind
 from seedbed.change._history import fold
 from seedbed.errors import Conflict, ContractBroken, InvalidInput, NotFound
 from seedbed.loop import steering
-from seedbed.loop.steering import Proposal, RemoteRun, Verb, close_door
+from seedbed.loop.steering import Controls, Proposal, RemoteRun, Steering, Verb, close_door
 from seedbed.loop.steering._outcome import how_it_went, standing
 from seedbed.records import MemoryJournal, Store
 from seedbed.testing import FakeClock
@@ -86,6 +86,7 @@ def test_a_change_that_the_live_object_refuses_is_told_as_failed(store, training
         raise ContractBroken("the rate is too high for this model")
 
     training.engine = training.engine_with(invariants=[refuse])
+    training.steering = Steering(training.desk, training.controls(), every_seconds=0.0)
     training.train(1)
     steering.propose(RUN, "lr", set=0.2, why="x", store=store)
     training.train(3)
@@ -283,6 +284,17 @@ def test_settings_are_shown_with_their_live_values_every_five_seconds(store):
     training.train(3)
     door = RemoteRun.open(RUN, store).door()
     assert (door.step, door.settings[0].value, door.settings[0].key) == (3, 0.25, LR.key)
+
+
+def test_an_engine_alone_gives_the_settings_with_the_step_at_which_each_may_move_again(store, training):
+    training.train(2)
+    steering.propose(RUN, "lr", set=0.2, why="x", store=store)
+    training.train(4)
+    (row,) = Controls.of(training.engine).settings()
+    assert (row.key, row.value, row.low, row.high, row.movable_at) == (LR.key, 0.2, LR.low, LR.high, 3 + 2)
+    assert Controls.of(training.engine).resolve(LR.key) == LR.key
+    with pytest.raises(NotFound, match="nearest"):
+        Controls.of(training.engine).resolve("optimizer.l")
 
 
 def test_it_looks_only_once_in_its_time_and_costs_little_else(store):

@@ -6,16 +6,19 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from steering_world import RUN, Training, post_of
 
 from seedbed.contracts import RunStatus
-from seedbed.errors import Conflict, SeedbedError
+from seedbed.errors import Conflict, SeedbedError, StoreUnavailable
 from seedbed.loop import steering
-from seedbed.loop.steering import AnswerState, Desk, RemoteRun
+from seedbed.loop.steering import AnswerState, Desk, Post, RemoteRun
 from seedbed.records import Store
+from seedbed.records._status import read_status, write_status
+from seedbed.testing import FakeClock
 
 HERE = Path(__file__).parent
 
@@ -135,7 +138,35 @@ def test_two_processes_that_answer_at_once_leave_one_final_answer(store):
     assert states(store, 1) == [("UNKNOWN", True, 2)]
 
 
-def test_what_follows_from_the_commit_is_answered_where_a_crash_kept_the_run_from_it(store):
+def test_a_process_that_was_thought_dead_answers_nothing_once_another_attempt_has_begun(store):
+    clock = FakeClock(datetime.now(UTC))
+    store.clock = clock
+    stopped = Training(store)
+    stopped.train(2)
+    write_status(store.files, post_of(store).folder, last_status(store).ended(RunStatus.INTERRUPTED, "", clock.now()))
+    other = Training(Store.open(store.work, clock=clock))
+    steering.propose(RUN, "lr", set=0.3, why="x", expires=60, store=store)
+    other.train(3)
+    steering.ask(RUN, "checkpoint", store=store)
+    clock.advance(120)
+    with pytest.raises(Conflict, match="attempt 2 of the run has begun"):
+        stopped.train(5)
+    assert RemoteRun.open(RUN, store).door().attempt == 2
+    other.train(6)
+    assert states(store, 1)[-1] == ("EFFECTIVE", False, 2)
+    assert states(store, 2) == [("DONE", True, 2)]
+
+
+def last_status(store):
+    found = read_status(store.files, post_of(store).folder, store.clock.now())
+    assert found is not None
+    return found
+
+
+def test_what_follows_from_the_commit_is_answered_where_a_crash_kept_the_run_from_it(store, monkeypatch):
+    def refuse(*_):
+        raise StoreUnavailable("read-only")
+
     training = Training(store)
     training.train(2)
     steering.propose(RUN, "lr", set=0.3, why="x", store=store)
@@ -143,6 +174,10 @@ def test_what_follows_from_the_commit_is_answered_where_a_crash_kept_the_run_fro
     post_of(store).publish(post_of(store).read(1))
     training.commit()  # and then it dies
     assert RemoteRun.open(RUN, store).view.status is RunStatus.FINISHED
+    with monkeypatch.context() as patched:  # somebody who may only read is told, too
+        patched.setattr(Post, "end", refuse)
+        assert [each.is_settled for each in RemoteRun.open(RUN, store).requests()] == [True, True]
+    assert post_of(store).ended() == set()
     first, second = RemoteRun.open(RUN, store).requests()
     assert [each.last.state.value for each in (first, second) if each.last] == ["EFFECTIVE", "REFUSED"]
     assert states(store, 1)[-1] == ("EFFECTIVE", True, 1)

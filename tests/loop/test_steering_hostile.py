@@ -156,6 +156,19 @@ def test_numbers_that_nobody_counted_to_keep_no_request_from_being_seen(store, t
     assert len(list(store.files.list(post_of(store).answers))) == 3
 
 
+@pytest.mark.parametrize("door", [b"", b"[]", None], ids=["empty", "a list", "of an attempt that never was"])
+def test_what_others_write_in_the_place_of_the_door_stops_nothing(store, training, door):
+    key = f"{post_of(store).requests}/door.json"
+    made_up = {**json.loads(store.files.read(key)), "attempt": 10**9}
+    store.files.replace(key, json.dumps(made_up).encode() if door is None else door)
+    put(store, 1, json.dumps(GOOD).encode())
+    training.train(4)
+    assert training.used[-1] == pytest.approx(0.2)
+    training.desk._doing = "something else, so that it is shown again"
+    training.train(5)
+    assert json.loads(store.files.read(key))["attempt"] == 1
+
+
 def test_files_of_other_names_among_requests_and_answers_are_left_alone(store, training):
     for name in ("requests/notes.txt", "requests/1.json", "answers/notes.txt", "answers/1.json", "requests/x/y.json"):
         store.files.create(f"{post_of(store).folder}/{name}", b"mine")

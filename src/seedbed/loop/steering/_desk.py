@@ -2,14 +2,14 @@
 
 import contextlib
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Self, final
 
-from seedbed.errors import StoreCorrupt, StoreUnavailable
+from seedbed.errors import Conflict, StoreCorrupt, StoreUnavailable
 from seedbed.loop.steering._answer import Answer, AnswerState
-from seedbed.loop.steering._door import Door, Setting, SettingRow, door_key
+from seedbed.loop.steering._door import Door, Setting, SettingRow, later_attempt, show_door
 from seedbed.loop.steering._post import Post, Received
 from seedbed.loop.steering._source import DirectSource, Source, ThreadSource
-from seedbed.records import Clock, redact_text
+from seedbed.records import ActiveRun, Clock, LocalFiles, Store, redact_text
 
 if TYPE_CHECKING:
     from seedbed.change import ChangeRecord
@@ -39,9 +39,23 @@ class Desk:
         )
         self._doing, self._show_due = "", clock.monotonic()
 
+    @classmethod
+    def of(cls, store: Store, run: ActiveRun, every_seconds: float = 1.0) -> Self:
+        """The desk of a running attempt. Raises StoreUnavailable."""
+        post, is_local = Post.of(store, run.folder), isinstance(store.files, LocalFiles)
+        return cls(post, run.attempt, store.clock, in_background=not is_local, every_seconds=every_seconds)
+
     def new(self) -> list[Received]:
-        """The requests without a final answer that came since the last call, in order."""
-        return [each for each in self._source.new() if each.number not in self._ended]
+        """The requests without a final answer that came since the last call, in order.
+
+        Raises Conflict once a later attempt has opened its door: the requests are its own then.
+        """
+        found = [each for each in self._source.new() if each.number not in self._ended]
+        if found and (later := later_attempt(self._post, self.attempt)):
+            raise Conflict(
+                f"attempt {self.attempt} takes no requests any more: attempt {later} of the run has begun; end this one"
+            )
+        return found
 
     def is_ended(self, number: int) -> bool:
         """Whether the request has its final answer."""
@@ -103,7 +117,7 @@ class Desk:
         self._source.close()
 
     def _publish(self, door: Door) -> None:
-        self._source.show(door_key(self._post), door.encoded())
+        self._source.show(door)
 
     def _answer(self, number: int, state: AnswerState, told: str, step: int, record: "ChangeRecord | None") -> Answer:
         return Answer(
@@ -134,5 +148,4 @@ class Desk:
 
 def close_door(post: Post, attempt: int, clock: Clock, why: str) -> None:
     """Have an attempt take no requests at all, and tell those who would ask. Raises StoreUnavailable."""
-    door = Door(attempt=attempt, step=0, is_open=False, told=redact_text(why)[:_LONGEST_TOLD], at=clock.now())
-    post.files.replace(door_key(post), door.encoded(), durable=False)
+    show_door(post, Door(attempt=attempt, step=0, is_open=False, told=redact_text(why)[:_LONGEST_TOLD], at=clock.now()))

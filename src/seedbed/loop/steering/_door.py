@@ -11,8 +11,9 @@ from seedbed.contracts import Message
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.loop.steering._post import Post
 from seedbed.records import canonical_json
+from seedbed.records._status import is_claimed
 
-__all__ = ["Door", "Setting", "SettingRow", "door_key", "read_door"]
+__all__ = ["Door", "Setting", "SettingRow", "later_attempt", "read_door", "show_door"]
 
 
 class Setting(Protocol):
@@ -106,18 +107,34 @@ class Door(Message):
         raise NotFound(f"the run has no setting {name!r}; {_nearest(name, self.settings)}")
 
 
-def door_key(post: Post) -> str:
-    """The key of the door's file, a view that is written again every few seconds."""
-    return f"{post.requests}/door.json"
+_FILE = "door.json"  # among the requests: a view that is written again every few seconds
 
 
 def read_door(post: Post) -> Door:
     """What the run said last. Raises NotFound where no run ever said anything there, and StoreCorrupt."""
-    key = door_key(post)
+    key = f"{post.requests}/{_FILE}"
     try:
         return Door.model_validate_json(post.files.read(key))
     except ValidationError as problem:
         raise StoreCorrupt(f"{key} cannot be read: {problem.errors()[0]['msg']}; wait for its next version") from None
+
+
+def later_attempt(post: Post, attempt: int) -> int:
+    """The attempt after `attempt` that has begun and said something; 0 where there is none, as far as can be read.
+
+    What is said among the requests, where others may write, counts only with the claim of that attempt.
+    """
+    try:
+        newest = read_door(post).attempt
+    except (NotFound, StoreCorrupt):
+        return 0
+    return newest if newest > attempt and is_claimed(post.files, post.folder, newest) else 0
+
+
+def show_door(post: Post, door: Door) -> None:
+    """Replace what the run said last, unless a later attempt has said something. Raises StoreUnavailable."""
+    if not later_attempt(post, door.attempt):
+        post.files.replace(f"{post.requests}/{_FILE}", door.encoded(), durable=False)
 
 
 def _nearest(name: str, rows: Sequence[SettingRow]) -> str:

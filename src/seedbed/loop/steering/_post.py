@@ -6,12 +6,13 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import count, takewhile
-from typing import final
+from pathlib import Path
+from typing import Self, final
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
 from seedbed.loop.steering._answer import Answer
 from seedbed.loop.steering._request import MOST_BYTES, Request, parsed
-from seedbed.records import Files, LocalFiles
+from seedbed.records import Files, LocalFiles, Store
 
 __all__ = ["Post", "Received"]
 
@@ -39,6 +40,11 @@ class Post:
 
     files: Files
     folder: str
+
+    @classmethod
+    def of(cls, store: Store, folder: Path) -> Self:
+        """Those of the run whose local folder in the store is `folder`."""
+        return cls(store.files, folder.relative_to(store.work).as_posix())
 
     @property
     def requests(self) -> str:

@@ -10,18 +10,22 @@ from typing import Self, final
 
 from pydantic import ValidationError
 
-from seedbed.contracts import ChangeSummary, RunStatus
+from seedbed.change._history import ChangeHistory, fold
+from seedbed.change._summary import summary
+from seedbed.contracts import RunStatus
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
 from seedbed.loop.steering._answer import Answer, AnswerState
 from seedbed.loop.steering._door import Door, read_door
-from seedbed.loop.steering._outcome import told_of
+from seedbed.loop.steering._outcome import standing, told_of
 from seedbed.loop.steering._post import Post
 from seedbed.loop.steering._request import LONGEST_TEXT, Command, Proposal, Request, Verb, Withdrawal, new_nonce
 from seedbed.records import RunView, Store, redact_text
+from seedbed.records.journal._frames import parse_frames
 
 __all__ = ["DEFAULT_PROPOSER", "RemoteRun", "RequestView", "asked_change"]
 
 DEFAULT_PROPOSER = "outside"
+_JOURNAL = "changes.log"
 _POLL_SECONDS = 0.5
 _STATUS_SECONDS = 2.0
 
@@ -62,7 +66,7 @@ class RemoteRun:
 
     def __init__(self, store: Store, view: RunView) -> None:
         self._store, self.view = store, view
-        self._post = Post(store.files, view.folder.relative_to(store.work).as_posix())
+        self._post = Post.of(store, view.folder)
 
     @classmethod
     def open(cls, run: str, store: Store | Path | str) -> Self:
@@ -146,17 +150,16 @@ class RemoteRun:
             self.view = self._store.find(self.view.run_id, project=self.view.project, stage=self.view.stage)
 
     def _settled_by_record(self, asked: RequestView) -> RequestView:
-        """The request, where the run has finished with a final answer: that of its commit, if a crash kept it back."""
-        last, commit = asked.last, self.view.commit
+        """The request, where the run has finished with a final answer: that of its journal, if a crash kept it back."""
+        last = asked.last
         if asked.status is not RunStatus.FINISHED or (last is not None and last.is_final):
             return asked
-        state, told = AnswerState.REFUSED, "the run has finished before it was looked at"
-        if last is not None:
-            state, told = AnswerState.UNKNOWN, "the run has finished; `seedbed changes show` tells of its changes"
-        if last is not None and commit is not None and "changes" in commit.snapshot.documents:
-            summary = ChangeSummary.model_validate(commit.snapshot.documents["changes"])
-            for report in (each for each in summary.changes if each.id == last.change):
-                state, told = AnswerState(report.outcome.value), told_of(report)
+        history = self._history()
+        record = standing(history, asked.number)
+        state, told = AnswerState.REFUSED, "the run has finished, and no step was left for it"
+        if record is not None:
+            state = AnswerState(record.outcome.value)
+            told = told_of(next(each for each in summary(history).changes if each.id == record.id))
         final = Answer(
             request=asked.number,
             state=state,
@@ -164,14 +167,24 @@ class RemoteRun:
             told=told,
             attempt=self.view.attempt,
             step=0 if last is None else last.step,
-            change=None if last is None else last.change,
-            before=None if last is None else last.before,
-            after=None if last is None else last.after,
+            change=None if record is None else record.id,
+            before=None if record is None else record.before,
+            after=None if record is None else record.after,
             at=self._store.clock.now(),
         )
-        with suppress(StoreUnavailable):  # who may not write is told what the answer would be
+        try:
             self._post.end(final)
+        except StoreUnavailable:  # who may not write is told what the answer is all the same
+            return self._view(asked.number, asked.request, (*asked.answers, final))
         return self._view(asked.number, asked.request, self._post.answers_to(asked.number))
+
+    def _history(self) -> ChangeHistory:
+        """The changes of a finished run, whose journal is in the store."""
+        key = f"{self._post.folder}/{_JOURNAL}"
+        try:
+            return fold(parse_frames(self._store.files.read(key), key).entries)
+        except NotFound:  # a run without changes needs no journal
+            return fold(())
 
     def _require_request(self, number: int) -> None:
         try:

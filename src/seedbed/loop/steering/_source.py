@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Protocol, final
 
 from seedbed.errors import SeedbedError
+from seedbed.loop.steering._door import Door, show_door
 from seedbed.loop.steering._post import Post, Received
 
 __all__ = ["DirectSource", "Source", "ThreadSource"]
@@ -20,13 +21,13 @@ _logger = logging.getLogger("seedbed.loop")
 
 
 class Source(Protocol):
-    """Where requests come from, and where views of the run go that need not be durable."""
+    """Where requests come from, and where goes what the run says of itself."""
 
     def new(self) -> list[Received]:
         """The requests that came since the last call, in order; none while the store cannot be read."""
 
-    def show(self, key: str, view: bytes) -> None:
-        """Replace the view at `key`, soon; one that cannot be written is left out."""
+    def show(self, door: Door) -> None:
+        """Replace what the run said last, soon; what cannot be written is left out."""
 
     def close(self) -> None:
         """Write what is to be written still, and end."""
@@ -59,10 +60,10 @@ class DirectSource:
         self._last = max([self._last, *(each.number for each in found)])
         return found
 
-    def show(self, key: str, view: bytes) -> None:
-        """Replace the view at `key`; one that cannot be written is left out."""
+    def show(self, door: Door) -> None:
+        """Replace what the run said last; what cannot be written is left out."""
         try:
-            self._post.files.replace(key, view, durable=False)
+            show_door(self._post, door)
         except SeedbedError as problem:
             self._warn(problem)
 
@@ -82,7 +83,7 @@ class ThreadSource:
     def __init__(self, post: Post, skipped: Collection[int], every_seconds: float) -> None:
         self._direct = DirectSource(post, skipped)
         self._found: SimpleQueue[Received] = SimpleQueue()
-        self._views: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
+        self._doors: SimpleQueue[Door] = SimpleQueue()
         self._every, self._ended = every_seconds, threading.Event()
         self._thread = threading.Thread(target=self._look_on, name="seedbed-requests", daemon=True)
         self._thread.start()
@@ -95,9 +96,9 @@ class ThreadSource:
                 found.append(self._found.get_nowait())
         return found
 
-    def show(self, key: str, view: bytes) -> None:
-        """Have the thread replace the view."""
-        self._views.put((key, view))
+    def show(self, door: Door) -> None:
+        """Have the thread replace what the run said last."""
+        self._doors.put(door)
 
     def close(self) -> None:
         """End the thread, once it has looked and written a last time."""
@@ -113,9 +114,9 @@ class ThreadSource:
     def _look(self) -> None:
         for each in self._direct.new():
             self._found.put(each)
-        views: dict[str, bytes] = {}
+        newest: Door | None = None
         with contextlib.suppress(Empty):
             while True:
-                views.update([self._views.get_nowait()])
-        for key, view in views.items():
-            self._direct.show(key, view)
+                newest = self._doors.get_nowait()
+        if newest is not None:
+            self._direct.show(newest)

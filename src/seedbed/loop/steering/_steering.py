@@ -1,14 +1,15 @@
 """The run's side of requests: it looks for them between two steps, carries them out, and answers."""
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 from seedbed.change.parameters import Add, Delta, Scale, Set
 from seedbed.errors import Conflict, InvalidInput, NotFound
 from seedbed.loop.steering._answer import AnswerState
+from seedbed.loop.steering._controls import Controls
 from seedbed.loop.steering._desk import Desk
-from seedbed.loop.steering._door import Setting
 from seedbed.loop.steering._outcome import how_it_went, standing, times_lost, told_of
 from seedbed.loop.steering._post import Received
 from seedbed.loop.steering._request import Command, Proposal, Request, Verb, Withdrawal
@@ -16,7 +17,7 @@ from seedbed.loop.steering._request import Command, Proposal, Request, Verb, Wit
 if TYPE_CHECKING:
     from seedbed.change import ChangeHistory, ChangeRecord
 
-__all__ = ["Asked", "Controls", "Steering"]
+__all__ = ["Asked", "Steering"]
 
 _LOOK_SECONDS = 1.0
 _OPERATIONS: dict[str, type[Set] | type[Add] | type[Scale]] = {"SET": Set, "ADD": Add, "SCALE": Scale}
@@ -29,22 +30,6 @@ class Asked:
     number: int
     verb: Verb
     proposer: str
-
-
-@dataclass(frozen=True)
-class Controls:
-    """What requests are carried out with.
-
-    `propose` takes a delta, the number of steps taken so far and the state hash that the proposer saw, if any, as
-    `ChangeEngine.propose` does; it may return None and make the change at a later step. `resolve` gives the whole name
-    of a setting, and raises NotFound with the nearest.
-    """
-
-    propose: Callable[[Delta, int, str | None], "ChangeRecord | None"]
-    history: Callable[[], "ChangeHistory"]
-    state_hash: Callable[[], str]
-    resolve: Callable[[str], str]
-    settings: Callable[[], Iterable[Setting]]
 
 
 @dataclass(frozen=True)
@@ -82,7 +67,8 @@ class Steering:
         """Between two steps, after `step` of them: what the run is asked to do by itself, in order.
 
         It looks at most once a second; at other times it returns at once. Raises as `ChangeEngine.propose` where the
-        journal cannot be written; whatever a request holds, it raises nothing.
+        journal cannot be written, and Conflict once a later attempt of the run has begun; whatever a request holds, it
+        raises nothing.
         """
         now = self._monotonic()
         if now < self._due:
@@ -90,7 +76,9 @@ class Steering:
         self._due = now + self._every
         return self._look(step, "")
 
-    def wait(self, step: int, beat: Callable[[], None], sleep: Callable[[float], None]) -> tuple[Asked, ...]:
+    def wait(
+        self, step: int, beat: Callable[[], None], sleep: Callable[[float], None] = time.sleep
+    ) -> tuple[Asked, ...]:
         """While the run is paused after `step`: wait for what it is asked next, and call `beat` about once a second."""
         while not (asked := self._look(step, f"paused after step {step}")):
             beat()
@@ -187,7 +175,7 @@ class Steering:
     def _begin(self, number: int, request: Request, step: int) -> None:
         match request.what:
             case Command(verb=verb):
-                if request.attempt != self._desk.attempt:
+                if request.attempt < self._desk.attempt:
                     told = f"it was asked of attempt {request.attempt}, which ended without an answer"
                     self._desk.end(number, AnswerState.UNKNOWN, told, step)
                 elif self._is_expired(request):
