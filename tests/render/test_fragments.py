@@ -8,6 +8,7 @@ from render_sample import HOSTILE, PRINTS, audit, change, commit, feature, inter
 
 from seedbed.contracts import Outcome, Verdict
 from seedbed.records import Diff, Event, Store
+from seedbed.records.snapshot._snapshot import NO_PREDECESSOR
 from seedbed.render import (
     RunFacts,
     changes_html,
@@ -47,6 +48,7 @@ def test_a_commit_is_shown_with_its_results_predecessor_changes_and_kernels(tmp_
     now = commit(tmp_path, "b", {"accuracy": interval(0.92)}, summary_of(*CHANGES), lost)
     seen = words(commit_html(now))
     assert seen.startswith("b commit 2 of digits")
+    assert "Result Value Interval Difference from the predecessor" in seen
     assert "accuracy 0.9200 0.9100 to 0.9300 +0.0200 not enough replicates: 1 of 4" in seen
     assert "Compared with a, commit 1: " in seen
     assert "Changes 3 requested: 1 effective, 1 blocked, 1 failed" in seen
@@ -72,7 +74,7 @@ def test_a_diff_names_every_key_that_differs_and_no_end_of_an_interval(tmp_path)
 
 
 def test_a_diff_without_a_predecessor_says_so():
-    assert words(diff_html(Diff(summary="no predecessor"))) == "Compared with no predecessor"
+    assert words(diff_html(NO_PREDECESSOR)) == f"Compared with {NO_PREDECESSOR.summary}"
 
 
 def test_every_change_is_shown_with_its_whole_story():
@@ -105,7 +107,7 @@ def test_a_run_that_has_ended_shows_its_commit_and_its_verdict(tmp_path):
     facts = RunFacts("a", ("finished",), {"loss": 0.25}, {"loss": LINE}, summary_of(), now, judged(Verdict.FAIL))
     seen = words(run_html(facts))
     assert seen.startswith("a fail finished, commit 1 of digits")
-    assert "Result Value Interval Difference from the predecessor accuracy 0.9000" in seen
+    assert "Result Value accuracy 0.9000" in seen
     assert "Changes 3 requested" in seen
     assert "Gate fail exit code 1" in seen
     assert "loss 0.2500" not in seen
