@@ -50,13 +50,13 @@ def summary_of(*changes: ChangeReport) -> ChangeSummary:
     )
 
 
-def feature(*, requested: bool = True, used: bool = True, reason: str = "") -> FeatureAudit:
+def feature(*, requested: bool = True, used: bool | None = True, reason: str = "") -> FeatureAudit:
     return FeatureAudit(
         requested=requested,
         eligible=True if requested else None,
         selected=requested,
         observed=used if requested else None,
-        used=requested and used,
+        used=requested and used is True,
         reason=reason,
         kernels={FLASH: 6} if requested and used else {},
     )

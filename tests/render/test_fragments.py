@@ -4,10 +4,11 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from render_sample import HOSTILE, audit, change, commit, feature, interval, judged, summary_of
+from render_sample import HOSTILE, PRINTS, audit, change, commit, feature, interval, judged, summary_of
 
 from seedbed.contracts import Outcome, Verdict
-from seedbed.records import Diff
+from seedbed.records import Diff, Event, Store
+from seedbed.records.snapshot._snapshot import NO_PREDECESSOR
 from seedbed.render import (
     RunFacts,
     changes_html,
@@ -15,8 +16,10 @@ from seedbed.render import (
     diff_html,
     run_html,
     steps_svg,
+    stored_facts,
     verdict_html,
 )
+from seedbed.render.facts._history import logged_points
 from seedbed.render.html._style import fragment_style, scoped
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -45,12 +48,18 @@ def test_a_commit_is_shown_with_its_results_predecessor_changes_and_kernels(tmp_
     now = commit(tmp_path, "b", {"accuracy": interval(0.92)}, summary_of(*CHANGES), lost)
     seen = words(commit_html(now))
     assert seen.startswith("b commit 2 of digits")
+    assert "Result Value Interval Difference from the predecessor" in seen
     assert "accuracy 0.9200 0.9100 to 0.9300 +0.0200 not enough replicates: 1 of 4" in seen
     assert "Compared with a, commit 1: " in seen
     assert "Changes 3 requested: 1 effective, 1 blocked, 1 failed" in seen
     assert "What ran COMPAT, 6 of 300 steps seen SDPA used" in seen
     assert "FLASH not seen masked" in seen
     assert "AMP" not in seen
+
+
+def test_what_no_step_could_show_is_unknown_and_not_lost(tmp_path):
+    now = commit(tmp_path, "a", {}, summary_of(), audit(feature(used=None, reason="no attention ran")))
+    assert "FLASH unknown no attention ran" in words(commit_html(now))
 
 
 def test_a_diff_names_every_key_that_differs_and_no_end_of_an_interval(tmp_path):
@@ -65,7 +74,7 @@ def test_a_diff_names_every_key_that_differs_and_no_end_of_an_interval(tmp_path)
 
 
 def test_a_diff_without_a_predecessor_says_so():
-    assert words(diff_html(Diff(summary="no predecessor"))) == "Compared with no predecessor"
+    assert words(diff_html(NO_PREDECESSOR)) == f"Compared with {NO_PREDECESSOR.summary}"
 
 
 def test_every_change_is_shown_with_its_whole_story():
@@ -98,7 +107,7 @@ def test_a_run_that_has_ended_shows_its_commit_and_its_verdict(tmp_path):
     facts = RunFacts("a", ("finished",), {"loss": 0.25}, {"loss": LINE}, summary_of(), now, judged(Verdict.FAIL))
     seen = words(run_html(facts))
     assert seen.startswith("a fail finished, commit 1 of digits")
-    assert "Result Value Interval Difference from the predecessor accuracy 0.9000" in seen
+    assert "Result Value accuracy 0.9000" in seen
     assert "Changes 3 requested" in seen
     assert "Gate fail exit code 1" in seen
     assert "loss 0.2500" not in seen
@@ -199,3 +208,22 @@ def test_many_series_are_drawn_below_one_another():
 
 def test_nothing_to_draw_is_an_empty_drawing():
     assert list(parsed(steps_svg({})).iter(f"{SVG}circle")) == []
+
+
+def test_a_run_is_shown_from_its_store_while_it_goes_on_and_when_it_was_committed(tmp_path):
+    store = Store.open(tmp_path / "store", create=True)
+    run = store.start("digits", "a")
+    for step in range(1, 4):
+        run.log(step, {"loss": 1 / step})
+    seen = words(run_html(stored_facts(store, store.find("a"))))
+    assert seen.startswith("a digits, running, step 3 loss 0.3333")
+    assert "Changes no change was proposed" in seen
+    run.finish(run.draft(metrics={"loss": 0.25}, fingerprints=PRINTS))
+    facts = stored_facts(store, store.find("a"))
+    assert facts.steps == {"loss": ((1, 1.0), (2, 0.5), (3, 1 / 3))}
+    assert words(run_html(facts)).startswith("a digits, finished, step 3, commit 1 of digits")
+
+
+def test_where_attempts_overlap_the_last_one_is_drawn():
+    events = [Event(1, 1, {"loss": 1.0}), Event(2, 1, {"loss": 0.9, "lr": 0.1}), Event(2, 2, {"loss": 0.8})]
+    assert logged_points(events) == {"loss": ((1, 1.0), (2, 0.8)), "lr": ((2, 0.1),)}

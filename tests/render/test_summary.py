@@ -55,6 +55,13 @@ def test_what_was_lost_is_told_with_its_reason(tmp_path):
     assert "         degraded  FLASH was requested and not seen at step 40" in lines
 
 
+def test_what_no_step_could_show_is_unknown_and_takes_one_line(tmp_path):
+    unknown = feature(used=None, reason="no attention ran")
+    lines = summary_lines(commit(tmp_path, "a", {}, summary_of(), audit(unknown)))
+    assert "        unknown  FLASH: no step that was seen could show it; `seedbed runs show` tells why" in lines
+    assert not any("not seen" in line for line in lines)
+
+
 def test_a_run_without_anything_to_tell_says_so(tmp_path):
     lines = summary_lines(commit(tmp_path, "a", {}))
     assert lines[1:] == (

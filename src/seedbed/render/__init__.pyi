@@ -2,6 +2,7 @@
 
 from .html._fragments import RunFacts, changes_html, commit_html, diff_html, run_html, steps_svg, verdict_html
 from .html._notebook import show_in_notebook
+from .html._stored import stored_facts
 from .text._live_line import LiveFacts, LiveLine
 from .text._summary import summary_lines, summary_text
 
@@ -15,6 +16,7 @@ __all__ = [
     "run_html",
     "show_in_notebook",
     "steps_svg",
+    "stored_facts",
     "summary_lines",
     "summary_text",
     "verdict_html",

@@ -1,16 +1,10 @@
 """`seedbed changes show`: what was changed while a run ran, and how each change ended."""
 
-from typing import TYPE_CHECKING
-
 from rich.text import Text
 
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
 from seedbed.cli.console._render import out, print_json
 from seedbed.render.text._layout import section
-
-if TYPE_CHECKING:
-    from seedbed.contracts import ChangeSummary
-    from seedbed.records import RunView
 
 __all__ = ["show"]
 
@@ -27,10 +21,11 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
     """
     from seedbed.cli.runs._select import find_run
     from seedbed.records.compare import one_line
+    from seedbed.render.facts._changes_so_far import changes_so_far
     from seedbed.render.text._change_text import change_text, counts_words, outcome_text
 
     view = find_run(store, run)
-    summary = _summary(view)
+    summary = changes_so_far(view)
     if as_json:
         print_json({"run_id": view.run_id, **summary.model_dump(mode="json")})
         return
@@ -39,16 +34,3 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
         title = Text.assemble(outcome_text(change), "  ", change_text(change))
         console.print(section(title, [(one_line(line),) for line in change.story]))
     console.print(Text(counts_words(summary)))
-
-
-def _summary(view: "RunView") -> "ChangeSummary":
-    if view.commit is not None and "changes" in view.commit.snapshot.documents:
-        from seedbed.contracts import ChangeSummary
-
-        return ChangeSummary.model_validate(view.commit.snapshot.documents["changes"])
-    from seedbed.change import summary
-    from seedbed.change._history import fold
-    from seedbed.records import read_journal
-
-    journal = view.folder / "changes.log"
-    return summary(fold(read_journal(journal) if journal.exists() else ()))

@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ from seedbed.records import Event, Snapshot
 from seedbed.records.canonical import read_number, spelled
 from seedbed.records.log import better
 
-__all__ = ["Points", "StepSeries", "history_of", "step_series", "thinned", "trailing_mean"]
+__all__ = ["Points", "StepSeries", "history_of", "logged_points", "step_series", "thinned", "trailing_mean"]
 
 Points = tuple[tuple[float, float], ...]
 
@@ -64,7 +64,7 @@ def history_of(snapshot: Snapshot, events: Sequence[Event], settings: Sequence[s
     series is left out where the record holds the same points. `settings` are the names of parameters that changed.
     """
     recorded = dict(_recorded(snapshot.metrics, ""))
-    logged = {name: _logged(events, name) for name in sorted({name for event in events for name in event.values})}
+    logged = logged_points(events)
     held = [(name.replace(".", "_"), _comparable(points)) for name, points in recorded.items()]
     kept = {
         name: points
@@ -72,6 +72,17 @@ def history_of(snapshot: Snapshot, events: Sequence[Event], settings: Sequence[s
         if not any(name.replace(".", "_") == other and _comparable(points) <= found for other, found in held)
     }
     return step_series((*kept.items(), *recorded.items()), settings)
+
+
+def logged_points(events: Sequence[Event]) -> dict[str, Points]:
+    """The points of every metric that was logged, by name and step. Where attempts overlap, the last one counts."""
+    kept: dict[str, dict[int, Event]] = {}
+    for event in events:
+        for name in event.values:
+            found = kept.setdefault(name, {})
+            if event.step not in found or event.attempt >= found[event.step].attempt:
+                found[event.step] = event
+    return {name: _points(name, kept[name]) for name in sorted(kept)}
 
 
 def step_series(named: Iterable[tuple[str, Points]], settings: Sequence[str] = ()) -> tuple[StepSeries, ...]:
@@ -126,13 +137,8 @@ def _place(series: StepSeries) -> int:
     return 2 if series.is_setting else 0 if better(series.name) == "lower" else 1
 
 
-def _logged(events: Sequence[Event], name: str) -> Points:
-    """The values by step. Where attempts overlap, the last one counts."""
-    kept: dict[int, Event] = {}
-    for event in events:
-        if name in event.values and (event.step not in kept or event.attempt >= kept[event.step].attempt):
-            kept[event.step] = event
-    return tuple((step, kept[step].values[name]) for step in sorted(kept))
+def _points(name: str, events: Mapping[int, Event]) -> Points:
+    return tuple((step, events[step].values[name]) for step in sorted(events))
 
 
 def _recorded(value: JsonValue, path: str) -> Iterator[tuple[str, Points]]:

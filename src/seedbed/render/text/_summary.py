@@ -21,6 +21,7 @@ from seedbed.render.text._values import figure
 __all__ = ["summary_lines", "summary_text"]
 
 _RESULTS, _DIFFERENCES, _CHANGES, _REASONS = 4, 3, 3, 2  # shown of each
+_NOBODY_SAW = "no step that was seen could show it; `seedbed runs show` tells why"
 
 
 def summary_text(commit: Commit, report: GateReport | None = None) -> RenderableType:
@@ -102,7 +103,10 @@ def _witness(snapshot: Snapshot) -> RenderableType:
     if audit is None:
         return Text.assemble(("runtime: ", "bold"), (note, "dim"))
     title = Text(f"runtime, {audit.mode}, {audit.steps_sampled} of {audit.steps} steps seen", style="bold")
-    rows = [feature_row(feature, audit.of(feature)) for feature in Feature if audit.of(feature).requested]
+    asked = {feature: audit.of(feature) for feature in Feature if audit.of(feature).requested}
+    rows = [feature_row(feature, fact) for feature, fact in asked.items() if fact.observed is not None]
+    unknown = ", ".join(feature.value for feature, fact in asked.items() if fact.observed is None)
+    rows += [("", Text("unknown", style="dim"), f"{unknown}: {_NOBODY_SAW}")] if unknown else []
     rows += [("", Text("degraded", style="yellow"), one_line(reason)) for reason in audit.reasons[:_REASONS]]
     rows += [("", Text("incident", style="yellow"), one_line(incident)) for incident in audit.incidents[:_REASONS]]
     return section(title, rows or [("", Text("no feature was requested"), "")])
