@@ -8,7 +8,7 @@ from seedbed.change import ChangeEngine, ChangeRecord, ChangeState, Delta
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, NotFound
 from seedbed.loop._objects import joined
-from seedbed.loop.settings import LiveObjects, Settings
+from seedbed.loop.settings import Candidate, LiveObjects, Settings
 from seedbed.records import ActiveRun, Store
 
 __all__ = ["Attempt"]
@@ -84,6 +84,10 @@ class Attempt:
             self._settings = None
         else:
             self.settings.add(objects)
+
+    def take(self, candidate: Candidate) -> None:
+        """Take a setting that is kept elsewhere than on the objects."""
+        self.settings.take(candidate)
 
     def bind_loader(self, loader: object) -> None:
         """Take this loader in the place of the one before."""
