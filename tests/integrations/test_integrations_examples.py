@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from seedbed.contracts import ChangeSummary
 from seedbed.records import Store, fsck, verify
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,8 +24,8 @@ def test_the_example_is_a_run_with_a_change_in_use_and_passes_its_gate(name: str
     store = Store.open(tmp_path / ".seedbed")
     (view,) = store.runs()
     assert view.commit is not None
-    (change,) = view.commit.snapshot.documents["changes"]["changes"]
-    assert (change["parameter"], change["outcome"]) == ("optimizer.lr", "EFFECTIVE")
-    assert change["story"][0].startswith(f"step {step}: loop proposed")
+    (change,) = ChangeSummary.model_validate(view.commit.snapshot.documents["changes"]).changes
+    assert (change.parameter, change.outcome) == ("optimizer.lr", "EFFECTIVE")
+    assert change.story[0].startswith(f"step {step}: loop proposed")
     assert all(check.holds for check in verify(store, view))
     assert fsck(store) == []
