@@ -5,7 +5,10 @@ import shutil
 import struct
 
 import pytest
+import torch
+from training_world import RUNTIME
 
+import seedbed
 from seedbed.errors import InvalidInput
 from seedbed.integrations import MLflowMirror, TensorBoard, TensorBoardMirror, WandbMirror
 from seedbed.integrations._mlflow import client
@@ -116,6 +119,48 @@ def test_tensorboard_has_values_settings_and_results_of_the_run(tmp_path):
     assert (run.params["model.heads"], run.params["project"], run.params["layers"]) == (4, "digits", "[1, 2]")
 
 
+def train(folder, mirror, **config):
+    """A run of three steps that logs to mirrors too."""
+    net = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.125)
+    given = {"project": "digits", "store": folder / "runs", "runtime": RUNTIME, "quiet": True}
+    with seedbed.start(net, optimizer, mirror=mirror, config=config, **given) as run:
+        for step, batch in run.steps([torch.ones(1, 2)] * 3):
+            net(batch).sum().backward()
+            optimizer.step()
+            run.log(loss=1 / step)
+        run.result(ap=0.75)
+    return run
+
+
+@pytest.mark.slow
+def test_a_run_tells_its_mirrors_what_it_logs_and_how_it_ended(where, tmp_path):
+    secret = "sk-proj-" + "a1B2" * 12
+    run = train(tmp_path, [TensorBoardMirror(tmp_path / "logs"), MLflowMirror(where)], lr=0.125, api_key=secret)
+    found, written = mlflow_run(where)
+    assert (written.info.run_name, written.info.status) == (run.run_id, "FINISHED")
+    assert series(found, written, "loss") == [(1, "1.0"), (2, "0.5"), (3, repr(1 / 3))]
+    assert (written.data.metrics["ap"], written.data.tags["seedbed.digest"]) == (0.75, run.commit.digest)
+    read = TensorBoard(tmp_path / "logs").read(run.run_id)
+    losses = {step: values["loss"] for step, values in read.steps if "loss" in values}
+    assert losses == pytest.approx({step: 1 / step for step in (1, 2, 3)})
+    assert read.params["lr"] == 0.125
+    assert secret not in str(written.data.params) + str(read.params)
+
+
+@pytest.mark.slow
+def test_a_mirror_is_told_of_a_run_that_fails(where, tmp_path):
+    with pytest.raises(InvalidInput, match="expected one number"):
+        train_wrongly(tmp_path, MLflowMirror(where))
+    assert mlflow_run(where)[1].info.status == "FAILED"
+
+
+def train_wrongly(folder, mirror):
+    given = {"project": "digits", "store": folder / "runs", "runtime": RUNTIME, "quiet": True}
+    with seedbed.start(mirror=mirror, **given) as run:
+        run.log(loss="much")
+
+
 def wandb_records(folder):
     """The records of the one W&B file in `folder`: LevelDB's log format, in which each holds a protobuf message."""
     import wandb
@@ -132,7 +177,7 @@ def wandb_records(folder):
         message += data[offset + 7 : offset + 7 + length]
         offset += 7 + length
         if kind in (1, 4):  # a whole record, or the last part of one
-            record = wandb_internal_pb2.Record()  # type: ignore[attr-defined]  # made by protobuf when imported
+            record = wandb_internal_pb2.Record()
             record.ParseFromString(message)
             message = b""
             yield record
@@ -172,8 +217,8 @@ def test_wandb_goes_on_in_the_run_that_is_open_and_leaves_it_open(tmp_path):
     quiet = wandb.Settings(console="off", silent=True, disable_git=True)
     with wandb.init(project="mine", mode="offline", dir=str(tmp_path), settings=quiet) as run:
         mirrored(WandbMirror(tmp_path / "other"), None)
-        assert wandb.run is run
         run.log({"mine": 1.0})
+        assert wandb.run is run
     rows = [wandb_items(record.history.item) for record in wandb_records(tmp_path) if record.HasField("history")]
     assert [row.get("loss") for row in rows] == ["0.5", "0.25", "Infinity", None, None]
     assert not (tmp_path / "other").exists()

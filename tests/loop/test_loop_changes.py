@@ -85,8 +85,8 @@ def test_a_failed_change_fails_the_gate(tmp_path):
             loss.backward()
             work.optimizer.step()
             if step == 4:
-                run.propose("lr", scale=0.5, why="a test")
-                work.optimizer.param_groups[0]["lr"] = 0.02  # other code overwrites it
+                run.propose("beta2", set=0.99, why="a test")
+                work.optimizer.param_groups[0]["betas"] = (0.9, 0.95)  # other code overwrites it
         run.result(x=1)
     assert run.engine.history.records[0].outcome is Outcome.FAILED
     assert run.exit_code == 1

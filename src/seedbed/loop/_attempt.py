@@ -8,7 +8,7 @@ from seedbed.change import ChangeEngine, ChangeRecord, ChangeState, Delta
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, NotFound
 from seedbed.loop._objects import joined
-from seedbed.loop.settings import SOURCES, LiveObjects, Settings, SettingSource
+from seedbed.loop.settings import FINDERS, Candidate, LiveObjects, SettingFinder, Settings
 from seedbed.records import ActiveRun, Store
 
 __all__ = ["Attempt"]
@@ -22,7 +22,7 @@ Proposers = Mapping[str, Mapping[str, Any]]
 class Attempt:
     """One attempt of a run of `project` in `store`. Without a `run_id` it is a new run.
 
-    `overrides` replace limits of settings, which `sources` find; `proposers` are registered as `ChangeEngine` takes
+    `overrides` replace limits of settings, which `finders` find; `proposers` are registered as `ChangeEngine` takes
     them. A `record` is the attempt where that has begun already.
     """
 
@@ -33,13 +33,13 @@ class Attempt:
         run_id: str | None,
         overrides: Overrides = MappingProxyType({}),
         *,
-        sources: Sequence[SettingSource] = SOURCES,
+        finders: Sequence[SettingFinder] = FINDERS,
         proposers: Proposers = MappingProxyType({}),
         record: ActiveRun | None = None,
     ) -> None:
         self.store, self.project = store, project
         self.objects = LiveObjects()
-        self._overrides, self._sources, self._proposers, self._run_id = overrides, sources, proposers, run_id
+        self._overrides, self._finders, self._proposers, self._run_id = overrides, finders, proposers, run_id
         self._record = record
         self._settings: Settings | None = None
         self._engine: ChangeEngine | None = None
@@ -62,7 +62,7 @@ class Attempt:
     def settings(self) -> Settings:
         """The settings that can be changed. Raises InvalidInput for an override that fits none."""
         if self._settings is None:
-            self._settings = Settings(self.objects, self._overrides, self._sources)
+            self._settings = Settings(self.objects, self._overrides, self._finders)
         return self._settings
 
     @property
@@ -91,6 +91,10 @@ class Attempt:
             self._settings = None
         else:
             self.settings.add(objects)
+
+    def take(self, candidate: Candidate) -> None:
+        """Take a setting that is kept elsewhere than on the objects."""
+        self.settings.take(candidate)
 
     def bind_loader(self, loader: object) -> None:
         """Take this loader in the place of the one before."""

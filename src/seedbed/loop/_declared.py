@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, final
 
 from seedbed.errors import InvalidInput
 from seedbed.gate import GateSpec, parse_gate
+from seedbed.loop._mirror import Mirror
 from seedbed.runtime import ResolvedConfig, door_config
 
 __all__ = ["DEFAULT_CHECKS", "Declared", "GateGiven", "RuntimeGiven", "config_of", "gate_of", "runtime_of"]
@@ -34,6 +35,7 @@ class Declared:
     quiet: bool = False
     exits: bool = False
     steer: bool = True
+    mirrors: tuple[Mirror, ...] = ()
 
 
 def config_of(given: Mapping[str, object], gate: GateSpec) -> dict[str, Any]:

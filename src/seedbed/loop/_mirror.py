@@ -1,11 +1,12 @@
-"""What a run logs, told to another tracker while it runs."""
+"""What a run logs, told to other trackers while it runs."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, final
 
 from seedbed.records import Commit, Json
+from seedbed.records.canonical._redaction import redacted_object
 
-__all__ = ["Mirror"]
+__all__ = ["Mirror", "Mirrors"]
 
 
 class Mirror(Protocol):
@@ -22,3 +23,29 @@ class Mirror(Protocol):
 
     def finish(self, commit: Commit | None) -> None:
         """The run has ended; without a commit, it failed or was interrupted."""
+
+
+@final
+class Mirrors:
+    """All mirrors of one run."""
+
+    def __init__(self, mirrors: Sequence[Mirror]) -> None:
+        self._mirrors = mirrors
+        self._begun: list[Mirror] = []
+
+    def begin(self, project: str, run_id: str, config: Mapping[str, Any]) -> None:
+        """The run begins."""
+        for mirror in self._mirrors:
+            mirror.begin(project, run_id, redacted_object(config))
+            self._begun.append(mirror)
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """It logged `values`."""
+        for mirror in self._begun:
+            mirror.log(step, values)
+
+    def finish(self, commit: Commit | None) -> None:
+        """It has ended."""
+        ended, self._begun = self._begun, []
+        for mirror in ended:
+            mirror.finish(commit)

@@ -10,7 +10,6 @@ from torch.optim import Optimizer
 from seedbed.change.bindings._watchable import watchable
 from seedbed.errors import InvalidInput
 from seedbed.loop.settings import LiveObjects
-from seedbed.loop.settings._live_objects import named
 
 __all__ = ["Given", "device_of", "first_optimizer", "joined", "objects_of"]
 
@@ -22,19 +21,18 @@ Given: TypeAlias = Part | Mapping[str, Part] | None
 
 def objects_of(model: Given[nn.Module], optimizer: Given[Optimizer], scheduler: Given[Any]) -> LiveObjects:
     """The objects as they were given. Raises InvalidInput for what is none of them, and names the argument."""
-    models, optimizers = named(model, "model"), named(optimizer, "optimizer")
-    schedulers = named(scheduler, "scheduler")
-    for name, each in models.items():
+    objects = LiveObjects.of(model, optimizer, scheduler)
+    for name, each in objects.models.items():
         if not isinstance(each, nn.Module):
             raise InvalidInput(f"{_argument('model', name)}: expected a torch.nn.Module, found {_kind(each)}")
-    for steps in optimizers.values():
+    for steps in objects.optimizers.values():
         watchable(steps)
-    for name, schedule in schedulers.items():
+    for name, schedule in objects.schedulers.items():
         if not callable(getattr(schedule, "step", None)):  # schedulers have no common class
             raise InvalidInput(
                 f"{_argument('scheduler', name)}: expected a learning-rate scheduler, found {_kind(schedule)}"
             )
-    return LiveObjects(models, optimizers, schedulers)
+    return objects
 
 
 def joined(objects: LiveObjects, others: LiveObjects) -> LiveObjects:

@@ -76,9 +76,8 @@ class DataPosition:
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
         kept: dict[str, Any] = {"used": self.used, "is_known": self.is_known, "begun": self.begun, "loader": None}
-        own = getattr(self._loader, "state_dict", None)
-        if callable(own) and self.used == self.delivered:
-            kept["loader"] = own()
+        if self.used == self.delivered:
+            kept["loader"] = _state_of(self._loader)
         return kept
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -130,6 +129,15 @@ class Passes(Generic[Batch]):
             self._keeper.end_pass()
         finally:
             self._keeper.leave_step()
+
+
+def _state_of(loader: object) -> Any:
+    """What the loader keeps of its position; None where it keeps nothing."""
+    own = getattr(loader, "state_dict", None)
+    try:
+        return own() if callable(own) else None
+    except AttributeError:  # Accelerate's loader has the method, and a state only around a stateful loader
+        return None
 
 
 def _states(loader: object) -> dict[str, Any]:

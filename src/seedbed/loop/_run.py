@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ from seedbed.loop._commit import draft_of, judged
 from seedbed.loop._declared import Declared
 from seedbed.loop._ending import NO_RESULT, ending_of
 from seedbed.loop._generators import generator_states, restore_generators
+from seedbed.loop._mirror import Mirrors
 from seedbed.loop._objects import Given, first_optimizer, objects_of
 from seedbed.loop._open_runs import note_closed
 from seedbed.loop._passes import EvaluationBatches, Passes
@@ -30,7 +31,7 @@ from seedbed.loop._shown import Shown
 from seedbed.loop._stepping import StepEvents, Stepping
 from seedbed.loop._values import StepValues, flat_names
 from seedbed.loop.provenance import Collecting, collect
-from seedbed.loop.settings import LiveObjects, SettingsView
+from seedbed.loop.settings import Candidate, LiveObjects, SettingsView
 from seedbed.records import ActiveRun, Commit, SnapshotDraft, Store
 from seedbed.runtime import Contract, Witness
 
@@ -61,7 +62,9 @@ class Run:
         self._made_of = made_of
         self._requests: Requests | None = None
         self._last_checkpoint: Path | None = None
-        self._values = StepValues(lambda step, values: self.record.log(step, values))
+        self._write_asked: Callable[[], str] | None = None
+        self._mirrors = Mirrors(declared.mirrors)
+        self._values = StepValues(self._write)
         self._planned = PlannedChanges()
         self._results: dict[str, Any] = {}
         self._began, self._elapsed_before = time.monotonic(), 0.0
@@ -109,6 +112,11 @@ class Run:
     def epoch(self) -> int:
         """The whole passes over the data so far."""
         return self._steps.epoch
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the run goes on: it has neither finished nor ended otherwise."""
+        return self._is_open
 
     @property
     def verdict(self) -> Verdict | None:
@@ -254,6 +262,18 @@ class Run:
         self._require_open()
         self._attempt.bind(objects_of(model, optimizer, scheduler))
 
+    def bind_setting(self, setting: Candidate) -> None:
+        """Take a setting that is kept elsewhere than on the objects, such as by the library that runs the loop.
+
+        Bind the objects first, and bind before `restore` or `load_state_dict`.
+        """
+        self._require_open()
+        self._attempt.take(setting)
+
+    def checkpoint_by(self, write: Callable[[], str]) -> None:
+        """Have `write` write the checkpoint that somebody asks for from outside, and return what it wrote, in words."""
+        self._write_asked = write
+
     def checkpoint(self, path: Path | str, *, every: int | None = None, **state: object) -> bool:
         """Write all that a resume needs to `path`, whole and durable: bound objects, changes, generators, and `state`.
 
@@ -317,6 +337,10 @@ class Run:
         self.witness.load_state(state["witness"])
         restore_generators(state["generators"])
 
+    def say(self, text: str) -> None:
+        """Tell the person who watches; nothing where the run is quiet."""
+        self._shown.say(text)
+
     def finish(self, draft: SnapshotDraft | None = None) -> Commit | None:
         """End the run: commit it, compare it, judge it and print what was found; None where it has no result.
 
@@ -339,6 +363,7 @@ class Run:
         self._close()
         if self.commit is not None and self.report is not None:
             self._shown.end(self.commit, self.report)
+        self._mirrors.finish(self.commit)
         if self._declared.exits and self.exit_code:
             raise SystemExit(self.exit_code)
         return self.commit
@@ -391,12 +416,17 @@ class Run:
             _ = self.engine
             self._steps.count(first_optimizer(self._objects))
             self._has_begun = True
+            self._mirrors.begin(self.project, self.run_id, self._declared.config)
             if self._declared.steer:
                 self._requests = Requests.open(
                     self._attempt, lambda: self.step, self._checkpoint_asked, self._shown.say
                 )
             else:
                 Requests.refuse(self._attempt, "it was started with steer=False")
+
+    def _write(self, step: int, values: Mapping[str, float]) -> None:
+        self.record.log(step, values)
+        self._mirrors.log(step, values)
 
     def _taken(self, step: int) -> None:
         self._values.end_step(step)
@@ -411,6 +441,8 @@ class Run:
 
     def _checkpoint_asked(self) -> str:
         """Write the checkpoint that somebody asked for: where the loop writes its own, else in the run's folder."""
+        if self._write_asked is not None:
+            return self._write_asked()
         path = self._last_checkpoint or self.record.path("checkpoint.pt")
         self.checkpoint(path)
         return f"wrote {path.name} after step {self.step}"
@@ -445,6 +477,7 @@ class Run:
         self._attempt.end(status, reason)
         if self._requests is not None:
             self._requests.steering.close(self.step, reason)
+        self._mirrors.finish(None)
         self._shown.say(f"run {self.run_id} ended as {status.value}: {reason}")
 
     def _close(self) -> None:

@@ -1,6 +1,6 @@
 """The door: a run around any PyTorch loop."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 
 from seedbed.loop._attempt import Attempt
 from seedbed.loop._declared import Declared, GateGiven, RuntimeGiven, config_of, gate_of, runtime_of
+from seedbed.loop._mirror import Mirror
 from seedbed.loop._objects import Given, device_of, objects_of
 from seedbed.loop._open_runs import left_open, note_opened, open_run
 from seedbed.loop._run import Run
@@ -37,6 +38,7 @@ def start(
     runtime: RuntimeGiven = "COMPAT",
     settings: SettingsGiven | None = None,
     steer: bool = True,
+    mirror: Mirror | Sequence[Mirror] = (),
     quiet: bool = False,
     exit: bool = False,  # noqa: A002  the word that a user looks for
 ) -> Run:
@@ -48,8 +50,9 @@ def start(
     as vars(args). `data` says which data it saw. `gate` adds checks to those that every run is judged by: that its
     contract was kept and that no change failed. `runtime` is a mode, COMPAT or STRICT, or the settings of
     `resolve_config`; SEEDBED_RUNTIME_MODE in the environment overrules the mode. `settings` overrides bounds and pace
-    of settings that are found, by name. `steer=False` refuses requests from outside. With `exit=True` the script ends
-    with the gate's exit code where that is not 0.
+    of settings that are found, by name. `steer=False` refuses requests from outside. `mirror` is another tracker, or
+    several, that is told what the run logs. With `exit=True` the script ends with the gate's exit code where that is
+    not 0.
 
     Nothing is recorded before the first step. What is wrong is refused here: raises InvalidInput, ContractBroken where
     a STRICT run cannot have what it declares, and as `Store.open`.
@@ -64,11 +67,13 @@ def start(
         quiet=quiet,
         exits=exit,
         steer=steer,
+        mirrors=tuple(mirror) if isinstance(mirror, Sequence) else (mirror,),
     )
     objects = objects_of(model, optimizer, scheduler)
     opened = store if isinstance(store, Store) else Store.open(store, create=True)
     attempt = Attempt(opened, project, run, settings or {})
     attempt.bind(objects)
+    _ = attempt.settings  # what `settings` overrides must be there
     contract = declare(declared.runtime, device=device_of(objects))
     made_of = Collecting(data, cache=opened.work, say=None if quiet else say)
     started = Run(attempt, declared, contract, made_of)

@@ -97,7 +97,7 @@ class Execution:
             store,
             record.project,
             record.run_id,
-            sources=(_RateOfJob(config.change),),
+            finders=(_RateOfJob(config.change),),
             proposers=self._proposer.registered,
             record=record,
         )

@@ -109,7 +109,8 @@ class _Kind:
     def _binding(self, place: int | None) -> Binding:
         scheduler = cast("LRScheduler | None", plain_scheduler(self.scheduler))  # the binding refuses other objects
         if self.kind == "lr":
-            binding = LearningRate(self.optimizer, scheduler, place)
+            # Without a declared scheduler the loop may write the rate itself: a change holds whatever it writes.
+            binding = LearningRate(self.optimizer, scheduler, place, holds=scheduler is None)
             if place is not None and isinstance(scheduler, LRScheduler):
                 floor_in_force(scheduler)  # refuses a schedule under which no group can be led apart, as a write would
             return binding

@@ -20,7 +20,7 @@ from seedbed.change.parameters._delta import Delta
 from seedbed.errors import Conflict, ContractBroken, InvalidInput, NotFound
 from seedbed.loop.settings._deltas import joint_deltas, require_apart
 from seedbed.loop.settings._find import FINDERS, Findings, find_settings, found
-from seedbed.loop.settings._found import Candidate, Found, Joint, RequestedFinder, SettingFinder, Unbound
+from seedbed.loop.settings._found import Candidate, Found, Joint, RequestedFinder, SettingFinder, Unbound, key_of_path
 from seedbed.loop.settings._limits import Pace
 from seedbed.loop.settings._live_objects import LiveObjects
 from seedbed.loop.settings._loop_numbers import LoopNumbers
@@ -131,12 +131,17 @@ class Settings:
         rules = replace(engine.rules, all_or_nothing=len(deltas) > 1)
         return engine.propose_all(deltas, step, against=against, rules=rules)
 
+    def take(self, candidate: Candidate) -> None:
+        """Bind a setting that is kept elsewhere, such as by the library that runs the loop; nothing if it is bound."""
+        if key_of_path(candidate.path) not in self._found:
+            self._bind(candidate)
+
     def prepare(self, state: ChangeState) -> None:
         """Bind what a checkpoint holds and was bound on request or by the loop; then call `engine.resume(state)`.
 
         Raises NotFound or InvalidInput where the model has no longer what was bound.
         """
-        self._loop_numbers.prepare(state.values)
+        self._loop_numbers.prepare({key: each for key, each in state.values.items() if key not in self._found})
         for key in state.values:
             if key not in self._found:
                 self.resolve(key)

@@ -1,0 +1,154 @@
+"""Lightning: a callback that makes a run of `Trainer.fit`."""
+
+import sys
+from collections.abc import Collection, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, final
+
+from seedbed.integrations._extras import require
+from seedbed.integrations._library_clip import LibraryClip
+from seedbed.integrations._session import Session, Trained
+from seedbed.loop import Run
+
+__all__ = ["LightningCallback"]
+
+_NAMES = ("lightning.pytorch", "pytorch_lightning")  # one library under two names, each with classes of its own
+
+
+def _library() -> Any:
+    """Lightning, under the name that the program has imported, else under one that is installed."""
+    imported = [name for name in _NAMES if name in sys.modules]
+    installed = [name for name in _NAMES if find_spec(name.partition(".")[0])]
+    return require([*imported, *installed, *_NAMES][0], "lightning")
+
+
+_Callback: Any = _library().Callback
+
+
+@final
+class LightningCallback(_Callback):  # type: ignore[misc]  # its library is imported by one of two names
+    """Makes a run of each `Trainer.fit`: `Trainer(callbacks=[LightningCallback(project="digits")])`.
+
+    Takes what `seedbed.start` takes, besides the objects; or a `run` that was started, which is not ended here. Steps
+    are optimizer steps: batches whose gradients are accumulated are iterations of one. What the module logs
+    is logged, and its last values are the results. The run's state is in Lightning's checkpoints.
+    """
+
+    def __init__(self, *, run: Run | str | None = None, **options: object) -> None:
+        super().__init__()
+        self._session = Session(run, options)
+        self._saved: Mapping[str, Any] = {}
+        self._seen: dict[str, Any] = {}
+        self._loss: dict[str, Any] = {}
+        self._clip: LibraryClip | None = None
+        self._of_step: Collection[str] = ()
+
+    @property
+    def run(self) -> Run:
+        """The run, once training has begun. Raises Conflict before."""
+        return self._session.run
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Bind the objects: checkpoints, which are loaded one by one, are all loaded now."""
+        saved, self._saved, self._seen = self._saved, {}, dict(trainer.callback_metrics)
+        optimizers = dict(zip(_names(len(trainer.optimizers)), trainer.optimizers, strict=True))
+        schedules = [config.scheduler for config in trainer.lr_scheduler_configs]
+        schedulers = {
+            name: schedule
+            for name, optimizer in optimizers.items()
+            for schedule in schedules
+            if getattr(schedule, "optimizer", None) is optimizer
+        }
+        self._clip = _clip_of(trainer)
+        objects = Trained(pl_module, _given(optimizers), _given(schedulers))
+        run = self._session.begin(objects, saved, self._clip)
+        run.checkpoint_by(lambda: _save(trainer, run.step))
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """Open the step."""
+        self.run.begin_step()
+
+    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
+        """Lightning clips next."""
+        if self._clip is not None:
+            self._clip.clips()
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Log what the module logged, and close the step."""
+        self._loss = _loss_of(outputs, trainer.accumulate_grad_batches if pl_module.automatic_optimization else 1)
+        self._log_new(trainer, self._loss)
+        if self._session.end_step():
+            trainer.should_stop = True
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """Log what the validation found."""
+        if not trainer.sanity_checking:
+            self._log_new(trainer)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Log what the module logs once an epoch."""
+        self._log_new(trainer)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        """Commit the run, with the last value of each metric as its results."""
+        self._session.finish(trainer.callback_metrics or self._loss)
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """End the run as failed or interrupted."""
+        self._session.fail(exception)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What Lightning's checkpoint keeps of the run."""
+        return self._session.state()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Keep it until the objects are loaded."""
+        self._saved = state_dict
+
+    def _log_new(self, trainer: Any, step: Mapping[str, Any] | None = None) -> None:
+        """Log the metrics that are new; with `step`, at the end of a training step, to whose values it is added.
+
+        Lightning makes a new tensor of each metric that was logged since, and at any time of those of the last step.
+        """
+        found = dict(trainer.callback_metrics)
+        new = {name: value for name, value in found.items() if self._seen.get(name) is not value}
+        if step is None:
+            new = {name: value for name, value in new.items() if name not in self._of_step or value != self._seen[name]}
+        else:
+            self._of_step = new.keys()
+        self._session.log({**(step or {}), **new})
+        self._seen = found
+
+
+def _clip_of(trainer: Any) -> LibraryClip | None:
+    """The norm that Lightning clips to; None where it clips nothing, or each value."""
+    if not trainer.gradient_clip_val or trainer.gradient_clip_algorithm not in (None, "norm"):
+        return None
+    optimizer, *_ = trainer.optimizers
+    return LibraryClip(
+        optimizer,
+        lambda: float(trainer.gradient_clip_val),
+        lambda value: setattr(trainer, "gradient_clip_val", value),
+    )
+
+
+def _save(trainer: Any, step: int) -> str:
+    """Write a checkpoint of Lightning's; what was written, in words."""
+    name = f"asked-step={step}.ckpt"
+    trainer.save_checkpoint(Path(trainer.default_root_dir) / name)
+    return f"wrote {name} after step {step}"
+
+
+def _loss_of(outputs: Any, divided_by: int) -> dict[str, Any]:
+    """The loss that a training step returned, which Lightning has divided for accumulation; a step may return none."""
+    loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+    return {} if loss is None else {"loss": loss * divided_by}
+
+
+def _names(num: int) -> list[str]:
+    return [""] if num == 1 else [f"optimizer{place}" for place in range(num)]
+
+
+def _given(objects: Mapping[str, Any]) -> Any:
+    return objects.get("", objects) or None

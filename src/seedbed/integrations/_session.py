@@ -1,0 +1,141 @@
+"""What the callbacks of training libraries share: their run, from the beginning of a training to its end."""
+
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any, NamedTuple, final
+
+from torch import distributed
+
+from seedbed.contracts import RunStatus, Stage
+from seedbed.errors import Conflict, InvalidInput, NotFound
+from seedbed.integrations._library_clip import LibraryClip
+from seedbed.loop import Run, start
+from seedbed.loop._objects import Given
+from seedbed.loop._stop import StopRequested
+from seedbed.loop.settings import Candidate, Limits
+from seedbed.records import Store
+
+__all__ = ["Session", "Trained", "numbers_of", "results_of"]
+
+
+class Trained(NamedTuple):
+    """What a library trains, as `seedbed.start` takes it."""
+
+    model: Given[Any]
+    optimizer: Given[Any]
+    scheduler: Given[Any]
+
+
+@final
+class Session:
+    """The run of a callback: one that it was given, or one that it starts for each training with `options`.
+
+    A run that it was given is ended by who gave it.
+    """
+
+    def __init__(self, run: Run | str | None, options: Mapping[str, Any]) -> None:
+        self._given = run if isinstance(run, Run) else None
+        self._options = {**options, "run": run}
+        self._run: Run | None = None
+        self.stopped: StopRequested | None = None
+
+    @property
+    def run(self) -> Run:
+        """The run. Raises Conflict before a training has begun."""
+        run = self._run or self._given
+        if run is None:
+            raise Conflict("the run begins with the training; use it in a later callback, or after the training")
+        return run
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a training is under way."""
+        return self._run is not None and self._run.is_open
+
+    def begin(self, objects: Trained, state: Mapping[str, Any], clip: LibraryClip | None = None) -> Run:
+        """Begin a training with these objects; `state` is what the checkpoint kept of the run, empty without one.
+
+        `clip` is the norm that the library clips to. Raises InvalidInput where several processes train.
+        """
+        _require_one_process()
+        self.stopped = None
+        if self._given is None:
+            self._run = start(*objects, **self._options)
+        else:
+            self._run = self._given
+            self._run.bind(*objects)
+        if clip is not None:
+            self._run.bind_setting(Candidate(("clip", "norm"), clip, Limits.of_clip_norm(clip.read()), "clip"))
+        if state and (why := _why_new(self._run.store, state)):
+            self._run.say(f"the checkpoint is of run {state['run_id']}, which {why}: this is a new run")
+        elif state:
+            self._run.load_state_dict(state)
+        return self._run
+
+    def end_step(self) -> bool:
+        """Close the step; whether somebody asked the run to stop. Its training then ends, and its run with it."""
+        try:
+            self.run.end_step()
+        except StopRequested as asked:
+            self.stopped = asked
+        return self.stopped is not None
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of the run; nothing while no training is under way."""
+        return self.run.state_dict() if self.is_open else {}
+
+    def log(self, values: Mapping[str, Any]) -> None:
+        """Log the numbers among `values`, for the step in progress or the one that was taken last."""
+        numbers = numbers_of(values)
+        if numbers and self.is_open:
+            self.run.log(numbers)
+
+    def finish(self, results: Mapping[str, Any]) -> None:
+        """The training has ended, with these results. Raises StopRequested for a run that somebody else has to end."""
+        if self.stopped is not None and self._given is not None:
+            raise self.stopped
+        if self.stopped is not None:
+            self.fail(self.stopped)
+        if not self.is_open:
+            return
+        if found := results_of(numbers_of(results)):
+            self.run.result(found)
+        if self._given is None:
+            self.run.finish()
+
+    def fail(self, problem: BaseException) -> None:
+        """The training was ended by `problem`; of a run that it was given, the block is told."""
+        if self.is_open and self._given is None:
+            self.run.__exit__(type(problem), problem, problem.__traceback__)
+
+
+def numbers_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that are one number: Python's, NumPy's or tensors of one element."""
+    return {name: value for name, value in values.items() if _is_number(value)}
+
+
+def results_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` under names of which none is the beginning of another: "val" beside "val/loss" becomes "val/value"."""
+    groups = {name.rsplit("/", depth)[0] for name in values for depth in range(1, name.count("/") + 1)}
+    return {f"{name}/value" if name in groups else name: value for name, value in values.items()}
+
+
+def _require_one_process() -> None:
+    if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
+        raise InvalidInput(
+            f"{distributed.get_world_size()} processes train together, expected one: a setting that is changed in one "
+            "of them would be another in the others; train in one process, or leave the callback out"
+        )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) or getattr(value, "numel", lambda: 0)() == 1  # tensors, and what is like them
+
+
+def _why_new(store: Store, state: Mapping[str, Any]) -> str:
+    """Why a training that goes on from this state is a new run; "" where it is the next attempt of the same one."""
+    try:
+        view = store.find(state["run_id"], project=state["project"], stage=Stage.TRAINING)
+    except NotFound:
+        return f"{store.name} does not have"
+    return "has finished" if view.status is RunStatus.FINISHED else ""
