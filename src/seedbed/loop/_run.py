@@ -27,7 +27,7 @@ from seedbed.loop._passes import EvaluationBatches, Passes
 from seedbed.loop._plan import PlannedChanges, operation_of
 from seedbed.loop._requests import Requests
 from seedbed.loop._results import nested, result_of
-from seedbed.loop._shown import Shown
+from seedbed.loop._shown import Shown, page_of
 from seedbed.loop._stepping import StepEvents, Stepping
 from seedbed.loop._values import StepValues, flat_names
 from seedbed.loop.provenance import Collecting, collect
@@ -404,6 +404,15 @@ class Run:
         elif problem is not None:
             self._steps.drop_step(problem)
             self._end_by(problem)
+
+    def __repr__(self) -> str:
+        name = self.run_id if self._attempt.has_begun else "not begun"
+        state = "open" if self._is_open else "ended" if self.verdict is None else self.verdict.value
+        return f"<seedbed.Run {name} of {self.project}: {state}, step {self.step}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: values, plots by step and changes so far; then also the commit and the verdict."""
+        return page_of(self._attempt, self.report)
 
     @property
     def _objects(self) -> LiveObjects:
