@@ -32,7 +32,7 @@ from seedbed.loop._stepping import StepEvents, Stepping
 from seedbed.loop._stop import StopRequested
 from seedbed.loop._values import StepValues, flat_names
 from seedbed.loop.provenance import Collecting, collect
-from seedbed.loop.settings import Candidate, LiveObjects, SettingsView
+from seedbed.loop.settings import BoundSetting, LiveObjects, SettingsView
 from seedbed.records import ActiveRun, Commit, SnapshotDraft, Store
 from seedbed.runtime import Contract, Witness
 
@@ -263,7 +263,7 @@ class Run:
         self._require_open()
         self._attempt.bind(objects_of(model, optimizer, scheduler))
 
-    def bind_setting(self, setting: Candidate) -> None:
+    def bind_setting(self, setting: BoundSetting) -> None:
         """Take a setting that is kept elsewhere than on the objects, such as by the library that runs the loop.
 
         Bind the objects first, and bind before `restore` or `load_state_dict`.
