@@ -12,7 +12,7 @@ from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, TensorD
 
 from seedbed.change import MixtureSampler, ResizableBatchSampler
 from seedbed.errors import InvalidInput
-from seedbed.loop.settings import Candidate, Findings, Limits, LiveObjects, find_settings
+from seedbed.loop.settings import BoundSetting, Findings, Limits, LiveObjects, find_settings
 
 PARTS = ["model.freeze.encoder", "model.freeze.head"]
 ROWS = TensorDataset(torch.zeros(64, 4))
@@ -264,8 +264,8 @@ class Temperature:
 
     value = 1.0
 
-    def find(self, objects: LiveObjects) -> Iterator[Candidate]:
-        yield Candidate(("sampling", "temperature"), self, Limits(0.0, 2 * self.value))
+    def find(self, objects: LiveObjects) -> Iterator[BoundSetting]:
+        yield BoundSetting(("sampling", "temperature"), self, Limits(0.0, 2 * self.value))
 
     def read(self) -> float:
         return self.value

@@ -8,7 +8,7 @@ from seedbed.change import ChangeEngine, ChangeRecord, ChangeState, Delta
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, NotFound
 from seedbed.loop._objects import joined
-from seedbed.loop.settings import FINDERS, Candidate, LiveObjects, SettingFinder, Settings
+from seedbed.loop.settings import FINDERS, BoundSetting, LiveObjects, SettingFinder, Settings
 from seedbed.records import ActiveRun, Store
 
 __all__ = ["Attempt"]
@@ -92,7 +92,7 @@ class Attempt:
         else:
             self.settings.add(objects)
 
-    def take(self, candidate: Candidate) -> None:
+    def take(self, candidate: BoundSetting) -> None:
         """Take a setting that is kept elsewhere than on the objects."""
         self.settings.take(candidate)
 

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from seedbed.change import ChangeEngine, ChangeRecord, ChangeState, Delta
 from seedbed.contracts import AuditRun, GateReport, RunStatus, Verdict
-from seedbed.errors import Conflict, SeedbedError
+from seedbed.errors import Conflict, ExitCode, SeedbedError
 from seedbed.loop._attempt import Attempt
 from seedbed.loop._checkpoint import load_parts, read_checkpoint, write_checkpoint
 from seedbed.loop._commit import draft_of, judged
@@ -29,9 +29,10 @@ from seedbed.loop._requests import Requests
 from seedbed.loop._results import nested, result_of
 from seedbed.loop._shown import Shown, page_of
 from seedbed.loop._stepping import StepEvents, Stepping
+from seedbed.loop._stop import StopRequested
 from seedbed.loop._values import StepValues, flat_names
 from seedbed.loop.provenance import Collecting, collect
-from seedbed.loop.settings import Candidate, LiveObjects, SettingsView
+from seedbed.loop.settings import BoundSetting, LiveObjects, SettingsView
 from seedbed.records import ActiveRun, Commit, SnapshotDraft, Store
 from seedbed.runtime import Contract, Witness
 
@@ -262,7 +263,7 @@ class Run:
         self._require_open()
         self._attempt.bind(objects_of(model, optimizer, scheduler))
 
-    def bind_setting(self, setting: Candidate) -> None:
+    def bind_setting(self, setting: BoundSetting) -> None:
         """Take a setting that is kept elsewhere than on the objects, such as by the library that runs the loop.
 
         Bind the objects first, and bind before `restore` or `load_state_dict`.
@@ -404,6 +405,8 @@ class Run:
         elif problem is not None:
             self._steps.drop_step(problem)
             self._end_by(problem)
+            if isinstance(problem, StopRequested):
+                raise SystemExit(ExitCode.INTERRUPTED) from None  # without a traceback: it was asked for
 
     def __repr__(self) -> str:
         name = self.run_id if self._attempt.has_begun else "not begun"

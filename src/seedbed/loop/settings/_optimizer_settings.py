@@ -11,12 +11,12 @@ from torch.optim.lr_scheduler import LRScheduler
 from seedbed.change.bindings._binding import Binding
 from seedbed.change.bindings._group_setting import GroupSetting
 from seedbed.change.bindings._groups import GroupName, is_number
-from seedbed.change.bindings._learning_rate import LearningRate
 from seedbed.change.bindings._live_setting import CYCLED, OptimizerSetting, key_of, value_in
 from seedbed.change.bindings._watchable import watchable
+from seedbed.change.bindings.rates._learning_rate import LearningRate
 from seedbed.change.bindings.schedules._schedulers import floor_in_force
 from seedbed.errors import InvalidInput
-from seedbed.loop.settings._found import Candidate, Joint, Unbound, key_of_path
+from seedbed.loop.settings._found import BoundSetting, Joint, Unbound, key_of_path
 from seedbed.loop.settings._limits import Limits
 from seedbed.loop.settings._live_objects import LiveObjects, plain_scheduler
 
@@ -41,7 +41,7 @@ class OptimizerSettings:
     setting each, `optimizer.lr.head`, and `optimizer.lr` is all of them together.
     """
 
-    def find(self, objects: LiveObjects) -> Iterator[Candidate | Joint | Unbound]:
+    def find(self, objects: LiveObjects) -> Iterator[BoundSetting | Joint | Unbound]:
         """The settings of every optimizer."""
         for name in objects.optimizers:
             owner = name or _OWNER
@@ -66,15 +66,15 @@ class _Kind:
     optimizer: Optimizer
     scheduler: object | None
 
-    def found(self) -> Iterator[Candidate | Joint | Unbound]:
+    def found(self) -> Iterator[BoundSetting | Joint | Unbound]:
         """It as one setting of all groups, or as one of each group and all of them together."""
         values = [self._value(group) for group in self.optimizer.param_groups]
         names = _names(self.optimizer)
         if not self._is_one(values, names):
             parts = [self._bound(name, place) for place, name in enumerate(names)]
-            if all(isinstance(each, Candidate) for each in parts):
+            if all(isinstance(each, BoundSetting) for each in parts):
                 yield from parts
-                yield from self._together([each for each in parts if isinstance(each, Candidate)], values)
+                yield from self._together([each for each in parts if isinstance(each, BoundSetting)], values)
                 return
         yield self._bound(None, 0)
 
@@ -94,7 +94,7 @@ class _Kind:
         are_named = self.kind in _RATIOS and all(isinstance(name, str) for name in names)
         return len(set(peaks)) == 1 and not are_named
 
-    def _bound(self, name: GroupName | None, place: int) -> Candidate | Unbound:
+    def _bound(self, name: GroupName | None, place: int) -> BoundSetting | Unbound:
         """The setting of one group, or of all for None."""
         path = (self.owner, self.kind, *(() if name is None else (str(name),)))
         try:
@@ -104,7 +104,7 @@ class _Kind:
                 self._require_ratios(live)
         except InvalidInput as problem:
             return Unbound(key_of_path(path), str(problem))
-        return Candidate(path, binding, self._limits(live, place))
+        return BoundSetting(path, binding, self._limits(live, place))
 
     def _binding(self, place: int | None) -> Binding:
         scheduler = cast("LRScheduler | None", plain_scheduler(self.scheduler))  # the binding refuses other objects
@@ -137,7 +137,7 @@ class _Kind:
     def _peak(self, place: int) -> float:
         return peak_rate(self.optimizer, self.scheduler, place)
 
-    def _together(self, parts: Sequence[Candidate], values: Sequence[float | None]) -> Iterator[Joint]:
+    def _together(self, parts: Sequence[BoundSetting], values: Sequence[float | None]) -> Iterator[Joint]:
         """All groups together; those that hold a weight decay of 0 are left out, since a ratio keeps them at 0."""
         keeps, is_decay = self.kind in _RATIOS, self.kind == OptimizerSetting.WEIGHT_DECAY.value
         members = [each for each, value in zip(parts, values, strict=True) if value or not is_decay]

@@ -20,7 +20,15 @@ from seedbed.change.parameters._delta import Delta
 from seedbed.errors import Conflict, ContractBroken, InvalidInput, NotFound
 from seedbed.loop.settings._deltas import joint_deltas, require_apart
 from seedbed.loop.settings._find import FINDERS, Findings, find_settings, found
-from seedbed.loop.settings._found import Candidate, Found, Joint, RequestedFinder, SettingFinder, Unbound, key_of_path
+from seedbed.loop.settings._found import (
+    BoundSetting,
+    Found,
+    Joint,
+    RequestedFinder,
+    SettingFinder,
+    Unbound,
+    key_of_path,
+)
 from seedbed.loop.settings._limits import Pace
 from seedbed.loop.settings._live_objects import LiveObjects
 from seedbed.loop.settings._loop_numbers import LoopNumbers
@@ -131,7 +139,7 @@ class Settings:
         rules = replace(engine.rules, all_or_nothing=len(deltas) > 1)
         return engine.propose_all(deltas, step, against=against, rules=rules)
 
-    def take(self, candidate: Candidate) -> None:
+    def take(self, candidate: BoundSetting) -> None:
         """Bind a setting that is kept elsewhere, such as by the library that runs the loop; nothing if it is bound."""
         if key_of_path(candidate.path) not in self._found:
             self._bind(candidate)
@@ -231,7 +239,7 @@ class Settings:
         self._unbound = {each.key: each for each in findings.unbound if each.key not in taken}
         return new
 
-    def _bind(self, candidate: Candidate) -> None:
+    def _bind(self, candidate: BoundSetting) -> None:
         self._add_all([found(candidate, self._overrides)])
 
     def _is_changed(self, key: str) -> bool:

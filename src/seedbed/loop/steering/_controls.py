@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, final
 
 from seedbed.change.parameters import Delta, Parameter
-from seedbed.loop.steering._door import Setting
+from seedbed.loop.steering._door import LiveSetting
 
 if TYPE_CHECKING:
     from seedbed.change import ChangeEngine, ChangeHistory, ChangeRecord
@@ -26,14 +26,14 @@ class Controls:
     history: Callable[[], "ChangeHistory"]
     state_hash: Callable[[], str]
     resolve: Callable[[str], str]
-    settings: Callable[[], Iterable[Setting]]
+    settings: Callable[[], Iterable[LiveSetting]]
 
     @classmethod
     def of(
         cls,
         engine: "ChangeEngine",
         resolve: Callable[[str], str] | None = None,
-        settings: Callable[[], Iterable[Setting]] | None = None,
+        settings: Callable[[], Iterable[LiveSetting]] | None = None,
     ) -> Self:
         """Those of an engine, whose settings have their whole names alone unless `resolve` and `settings` say more."""
         registry = engine.rules.registry

@@ -14,11 +14,11 @@ from seedbed.change._history import ChangeHistory, fold
 from seedbed.change._summary import summary
 from seedbed.contracts import RunStatus
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
-from seedbed.loop.steering._answer import Answer, AnswerState
+from seedbed.loop.steering._answer import AnswerState, RequestAnswer
 from seedbed.loop.steering._door import Door, read_door
 from seedbed.loop.steering._outcome import standing, told_of
 from seedbed.loop.steering._post import Post
-from seedbed.loop.steering._request import LONGEST_TEXT, Command, Proposal, Request, Verb, Withdrawal, new_nonce
+from seedbed.loop.steering._request import LONGEST_TEXT, Command, Proposal, RunRequest, Verb, Withdrawal, new_nonce
 from seedbed.records import RunView, Store, redact_text
 from seedbed.records.journal._frames import parse_frames
 
@@ -38,12 +38,12 @@ class RequestView:
     project: str
     run_id: str
     number: int
-    request: Request
-    answers: tuple[Answer, ...] = ()
+    request: RunRequest
+    answers: tuple[RequestAnswer, ...] = ()
     status: RunStatus = RunStatus.RUNNING
 
     @property
-    def last(self) -> Answer | None:
+    def last(self) -> RequestAnswer | None:
         """The newest answer; None while there is none."""
         return self.answers[-1] if self.answers else None
 
@@ -160,7 +160,7 @@ class RemoteRun:
         if record is not None:
             state = AnswerState(record.outcome.value)
             told = told_of(next(each for each in summary(history).changes if each.id == record.id))
-        final = Answer(
+        final = RequestAnswer(
             request=asked.number,
             state=state,
             is_final=True,
@@ -201,7 +201,7 @@ class RemoteRun:
         if expires_seconds is not None and not 0 < expires_seconds < timedelta.max.total_seconds() / 1000:
             raise InvalidInput(f"a request cannot expire in {expires_seconds} s; give a positive number of seconds")
         try:
-            request = Request(
+            request = RunRequest(
                 nonce=new_nonce(),
                 what=what,
                 proposer=_one_line(proposer),
@@ -213,7 +213,9 @@ class RemoteRun:
             raise _refused(problem) from None
         return self._view(self._post.publish(request), request, ())
 
-    def _view(self, number: int, request: Request, answers: "list[Answer] | tuple[Answer, ...]") -> RequestView:
+    def _view(
+        self, number: int, request: RunRequest, answers: "list[RequestAnswer] | tuple[RequestAnswer, ...]"
+    ) -> RequestView:
         return RequestView(self.view.project, self.view.run_id, number, request, tuple(answers), self.view.status)
 
 

@@ -12,7 +12,7 @@ from seedbed.loop.steering._controls import Controls
 from seedbed.loop.steering._desk import Desk
 from seedbed.loop.steering._outcome import how_it_went, standing, times_lost, told_of
 from seedbed.loop.steering._post import Received
-from seedbed.loop.steering._request import Command, Proposal, Request, Verb, Withdrawal
+from seedbed.loop.steering._request import Command, Proposal, RunRequest, Verb, Withdrawal
 
 if TYPE_CHECKING:
     from seedbed.change import ChangeHistory, ChangeRecord
@@ -39,7 +39,7 @@ class _Open:
     `told` is the state it was told last; `times_lost` is how often its change had been lost when it was carried out.
     """
 
-    what: Request
+    what: RunRequest
     times_lost: int = 0
     told: AnswerState | None = None
     is_withdrawn: bool = False
@@ -147,7 +147,7 @@ class Steering:
         for number, request in waiting.items():
             self._begin(number, request, step)
 
-    def _withdraw(self, waiting: dict[int, Request], number: int, target: int, step: int) -> None:
+    def _withdraw(self, waiting: dict[int, RunRequest], number: int, target: int, step: int) -> None:
         by = f"request {number} withdrew it"
         if target in waiting and target < number:
             del waiting[target]
@@ -172,7 +172,7 @@ class Steering:
         told = f"request {target} was carried out already and stands; propose the way back. No resume repeats it"
         self._desk.end(number, AnswerState.DONE, told, step)
 
-    def _begin(self, number: int, request: Request, step: int) -> None:
+    def _begin(self, number: int, request: RunRequest, step: int) -> None:
         match request.what:
             case Command(verb=verb):
                 if request.attempt < self._desk.attempt:
@@ -187,7 +187,7 @@ class Steering:
             case _:
                 raise AssertionError("withdrawals are dealt with before")
 
-    def _carry_out(self, number: int, request: Request, step: int, *, is_withdrawn: bool = False) -> None:
+    def _carry_out(self, number: int, request: RunRequest, step: int, *, is_withdrawn: bool = False) -> None:
         lost = times_lost(self._controls.history(), number)
         if lost:
             if is_withdrawn or any(each.is_withdrawn for each in self._desk.answers_to(number)):
@@ -204,7 +204,7 @@ class Steering:
             self.refuse(number, step, str(problem))
         return None
 
-    def _propose(self, number: int, request: Request, step: int) -> None:
+    def _propose(self, number: int, request: RunRequest, step: int) -> None:
         what = request.what
         assert isinstance(what, Proposal)
         delta = Delta(
@@ -244,10 +244,10 @@ class Steering:
             self._desk.end(number, AnswerState.REFUSED, f"{why} first", step)
         self._asked.clear()
 
-    def _is_expired(self, request: Request) -> bool:
+    def _is_expired(self, request: RunRequest) -> bool:
         return request.expires is not None and self._desk.clock.now() > request.expires
 
-    def _expire(self, number: int, request: Request, step: int) -> None:
+    def _expire(self, number: int, request: RunRequest, step: int) -> None:
         self._desk.end(number, AnswerState.EXPIRED, f"it expired at {request.expires} and was not carried out", step)
 
 
