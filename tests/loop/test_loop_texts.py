@@ -1,5 +1,7 @@
 """What is said wrongly is refused at that line, in words that say what was expected and what to do."""
 
+from typing import Any
+
 import pytest
 import torch
 from loop_world import Work
@@ -31,13 +33,14 @@ def test_a_change_without_a_reason_is_refused(why, tmp_path):
 def test_a_mirror_that_is_none_is_refused_and_no_run_is_left_open(mirror, tmp_path):
     with pytest.raises(InvalidInput, match="mirror: expected an object with begin, log and finish"):
         Work().start(tmp_path, mirror=mirror)
-    with pytest.raises(NotFound, match=r"no run is open; call seedbed\\.start first"):
+    with pytest.raises(NotFound, match=r"no run is open; call seedbed\.start first"):
         seedbed.current_run()
 
 
 def test_models_in_a_list_are_to_be_given_by_name(tmp_path):
+    models: Any = [nn.Linear(1, 1)]
     with pytest.raises(InvalidInput, match="or a dictionary of them by name, found list"):
-        seedbed.start([nn.Linear(1, 1)], project="tests", store=tmp_path)
+        seedbed.start(models, project="tests", store=tmp_path)
 
 
 def test_a_checkpoint_of_another_model_says_which_part_does_not_fit(tmp_path):
