@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar, final
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from seedbed.change import ChangeEngine, ChangeRecord, ChangeState, Delta
+from seedbed.change import ChangeEngine, ChangeState, Delta
 from seedbed.contracts import AuditRun, GateReport, RunStatus, Verdict
 from seedbed.errors import Conflict, SeedbedError
 from seedbed.loop._attempt import Attempt
@@ -25,6 +25,7 @@ from seedbed.loop._objects import Given, first_optimizer, objects_of
 from seedbed.loop._open_runs import note_closed
 from seedbed.loop._passes import EvaluationBatches, Passes
 from seedbed.loop._plan import PlannedChanges, operation_of
+from seedbed.loop._proposed import Proposed
 from seedbed.loop._requests import Requests
 from seedbed.loop._results import nested, result_of
 from seedbed.loop._shown import Shown
@@ -220,15 +221,16 @@ class Run:
         why: str,
         proposer: str = "loop",
         against: str | None = None,
-    ) -> ChangeRecord:
+    ) -> Proposed:
         """Propose to change the setting `name` to a value, by a summand or by a factor; returns the outcome so far.
 
-        `against` is the state hash that the proposal rests on. Raises NotFound for an unknown setting, InvalidInput for
-        a wrong value, and Conflict where the state has another hash.
+        A setting of several parts, such as the rate of groups that differ, is changed in all or in none. `against` is
+        the state hash that the proposal rests on. Raises NotFound for an unknown setting, InvalidInput for a wrong
+        value, and Conflict where the state has another hash.
         """
         self._require_open()
         delta = Delta(name, operation_of(set, add, scale), why, proposer)
-        return self._attempt.propose(delta, self.step, against)[0]
+        return Proposed(self._attempt.propose(delta, self.step, against))
 
     def propose_at(
         self,
@@ -299,6 +301,7 @@ class Run:
         if self._attempt.is_finished(run_id, found["run"]["project"]):
             self._shown.say(f"{path} is of run {run_id}, which has finished: this is a new run")
             return False
+        _ = self._attempt.settings  # found before anything is loaded, with bounds from the values that the run began at
         load_parts(found, self._objects, Path(path))
         self.load_state_dict(found["run"])
         self.restored = found["given"]
