@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from seedbed.change import ChangeEngine, ChangeState, Delta
 from seedbed.contracts import AuditRun, GateReport, RunStatus, Verdict
-from seedbed.errors import Conflict, SeedbedError
+from seedbed.errors import Conflict, ExitCode, SeedbedError
 from seedbed.loop._attempt import Attempt
 from seedbed.loop._checkpoint import load_parts, read_checkpoint, write_checkpoint
 from seedbed.loop._commit import draft_of, judged
@@ -30,6 +30,7 @@ from seedbed.loop._requests import Requests
 from seedbed.loop._results import nested, result_of
 from seedbed.loop._shown import Shown
 from seedbed.loop._stepping import StepEvents, Stepping
+from seedbed.loop._stop import StopRequested
 from seedbed.loop._values import StepValues, flat_names
 from seedbed.loop.provenance import Collecting, collect
 from seedbed.loop.settings import BoundSetting, LiveObjects, SettingsView
@@ -407,6 +408,8 @@ class Run:
         elif problem is not None:
             self._steps.drop_step(problem)
             self._end_by(problem)
+            if isinstance(problem, StopRequested):
+                raise SystemExit(ExitCode.INTERRUPTED) from None  # without a traceback: it was asked for
 
     @property
     def _objects(self) -> LiveObjects:
