@@ -28,7 +28,7 @@ from seedbed.loop._plan import PlannedChanges, operation_of
 from seedbed.loop._proposed import Proposed
 from seedbed.loop._requests import Requests
 from seedbed.loop._results import nested, result_of
-from seedbed.loop._shown import Shown
+from seedbed.loop._shown import Shown, page_of
 from seedbed.loop._stepping import StepEvents, Stepping
 from seedbed.loop._stop import StopRequested
 from seedbed.loop._values import StepValues, flat_names
@@ -410,6 +410,15 @@ class Run:
             self._end_by(problem)
             if isinstance(problem, StopRequested):
                 raise SystemExit(ExitCode.INTERRUPTED) from None  # without a traceback: it was asked for
+
+    def __repr__(self) -> str:
+        name = self.run_id if self._attempt.has_begun else "not begun"
+        state = "open" if self._is_open else "ended" if self.verdict is None else self.verdict.value
+        return f"<seedbed.Run {name} of {self.project}: {state}, step {self.step}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: values, plots by step and changes so far; then also the commit and the verdict."""
+        return page_of(self._attempt, self.report)
 
     @property
     def _objects(self) -> LiveObjects:

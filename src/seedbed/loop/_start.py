@@ -17,6 +17,7 @@ from seedbed.loop._shown import say
 from seedbed.loop.provenance import Collecting
 from seedbed.records import Store
 from seedbed.records.canonical._names import require_name
+from seedbed.render import show_in_notebook
 from seedbed.runtime import declare
 
 __all__ = ["current_run", "start"]
@@ -80,6 +81,7 @@ def start(
     if run is not None:
         _ = attempt.record  # a name that cannot be had is refused here
     note_opened(started)
+    show_in_notebook()
     return started
 
 
