@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar, final
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from seedbed.change import ChangeEngine, ChangeState, Delta
+from seedbed.change import ChangeEngine, ChangeRecord, ChangeState, Delta
 from seedbed.contracts import AuditRun, GateReport, RunStatus, Verdict
 from seedbed.errors import Conflict, ExitCode, SeedbedError
 from seedbed.loop._attempt import Attempt
