@@ -69,9 +69,10 @@ class Attempt:
     def engine(self) -> ChangeEngine:
         """What changes the settings; its first use takes up the changes of an earlier attempt."""
         if self._engine is None:
-            self._engine = self.settings.engine(self.record.journal(), proposers=self._proposers)
             if self._restored is not None:
                 self.settings.prepare(self._restored)
+            self._engine = self.settings.engine(self.record.journal(), proposers=self._proposers)
+            if self._restored is not None:
                 self._engine.resume(self._restored)
             elif self._engine.history.records:
                 self._engine.resume(None)  # an earlier attempt ended before its first checkpoint

@@ -25,6 +25,7 @@ from seedbed.loop._objects import Given, first_optimizer, objects_of
 from seedbed.loop._open_runs import note_closed
 from seedbed.loop._passes import EvaluationBatches, Passes
 from seedbed.loop._plan import PlannedChanges, operation_of, reason_of
+from seedbed.loop._proposed import Proposed
 from seedbed.loop._requests import Requests
 from seedbed.loop._results import nested, result_of
 from seedbed.loop._shown import Shown, page_of
@@ -32,6 +33,7 @@ from seedbed.loop._stepping import StepEvents, Stepping
 from seedbed.loop._stop import StopRequested
 from seedbed.loop._values import StepValues, flat_names
 from seedbed.loop.provenance import Collecting, collect
+from seedbed.loop.repro._recorder import Recorder
 from seedbed.loop.settings import BoundSetting, LiveObjects, SettingsView
 from seedbed.records import ActiveRun, Commit, SnapshotDraft, Store
 from seedbed.runtime import Contract, Witness
@@ -66,6 +68,7 @@ class Run:
         self._write_asked: Callable[[], str] | None = None
         self._mirrors = Mirrors(declared.mirrors)
         self._values = StepValues(self._write)
+        self._recorder = Recorder.of(os.environ, lambda: self._objects)
         self._planned = PlannedChanges()
         self._results: dict[str, Any] = {}
         self._began, self._elapsed_before = time.monotonic(), 0.0
@@ -134,11 +137,13 @@ class Run:
 
         The first pass after `restore` goes on with the batch after the last step of the checkpoint.
         """
+        self._go_on()
         self._attempt.bind_loader(loader)
-        return Passes(loader, self._steps.position, self._steps, self._attempt.tracked)
+        return Passes(loader, self._steps.position, self._steps, self._tracked)
 
     def epochs(self, num: int) -> Iterator[int]:
         """The numbers of the epochs that are left of `num`, from 0; an epoch is a whole pass of `steps`."""
+        self._go_on()
         while self.epoch < num:
             epoch = self.epoch
             yield epoch
@@ -221,15 +226,16 @@ class Run:
         why: str,
         proposer: str = "loop",
         against: str | None = None,
-    ) -> ChangeRecord:
+    ) -> Proposed:
         """Propose to change the setting `name` to a value, by a summand or by a factor; returns the outcome so far.
 
-        `against` is the state hash that the proposal rests on. Raises NotFound for an unknown setting, InvalidInput for
-        a wrong value, and Conflict where the state has another hash.
+        A setting of several parts, such as the rate of groups that differ, is changed in all or in none. `against` is
+        the state hash that the proposal rests on. Raises NotFound for an unknown setting, InvalidInput for a wrong
+        value, and Conflict where the state has another hash.
         """
         self._require_open()
         delta = Delta(name, operation_of(set, add, scale), reason_of(why), proposer)
-        return self._attempt.propose(delta, self.step, against)[0]
+        return self._propose(delta, against)
 
     def propose_at(
         self,
@@ -284,8 +290,11 @@ class Run:
             raise InvalidInput(f"checkpoint: every={every}, expected a number of steps from 1 on")
         if every is not None and (self.step % every or not self._steps.has_stepped):
             return False
-        write_checkpoint(Path(path), self._objects, self.state_dict(), state)
-        self._last_checkpoint = Path(path)
+        place = Path(path)
+        if self._recorder is not None:
+            place = self._recorder.place_of(place, "checkpoint", self.step)
+        write_checkpoint(place, self._objects, self.state_dict(), state)
+        self._last_checkpoint = place
         return True
 
     def restore(self, path: Path | str) -> bool:
@@ -295,6 +304,8 @@ class Run:
         given is in `restored`. Raises Conflict after the first step, StoreCorrupt for a damaged file.
         """
         self._require_open()
+        if self._recorder is not None:
+            path = self._recorder.place_of(Path(path), "restore", self.step)
         found = read_checkpoint(Path(path))
         if found is None:
             return False
@@ -302,6 +313,7 @@ class Run:
         if self._attempt.is_finished(run_id, found["run"]["project"]):
             self._shown.say(f"{path} is of run {run_id}, which has finished: this is a new run")
             return False
+        _ = self._attempt.settings  # found before anything is loaded, with bounds from the values that the run began at
         load_parts(found, self._objects, Path(path))
         self.load_state_dict(found["run"])
         self.restored = found["given"]
@@ -430,11 +442,13 @@ class Run:
 
     def _begin(self) -> None:
         """Before the first step: claim the attempt, find the settings while nothing has changed, count from here on."""
-        self._require_open()
+        self._go_on()
         if not self._has_begun:
             _ = self.engine
             self._steps.count(first_optimizer(self._objects))
             self._has_begun = True
+            if self._recorder is not None:
+                self._recorder.begin(self.project, self.run_id, self.step)
             self._mirrors.begin(self.project, self.run_id, self._declared.config)
             if self._declared.steer:
                 self._requests = Requests.open(
@@ -442,17 +456,42 @@ class Run:
                 )
             else:
                 Requests.refuse(self._attempt, "it was started with steer=False")
+        if self._recorder is not None:
+            self._recorder.opened()
+
+    def _go_on(self) -> None:
+        """Before the first step of a run that is compared with another: go on from its checkpoint, if it has one."""
+        self._require_open()
+        if self._recorder is not None and not self._has_begun:
+            self._recorder.restore(self.restore)
+
+    def _tracked(self, loader: Iterable[Batch], batches: Iterator[Batch]) -> Iterator[Batch]:
+        tracked = self._attempt.tracked(loader, batches)
+        return tracked if self._recorder is None else self._recorder.batches(tracked, lambda: self.step)
+
+    def _propose(self, delta: Delta, against: str | None = None) -> Proposed:
+        def propose() -> tuple[ChangeRecord, ...]:
+            return self._attempt.propose(delta, self.step, against)
+
+        made = propose() if self._recorder is None else self._recorder.proposed(self.step, propose, lambda: self.engine)
+        return Proposed(made)
 
     def _write(self, step: int, values: Mapping[str, float]) -> None:
         self.record.log(step, values)
         self._mirrors.log(step, values)
+        if self._recorder is not None:
+            self._recorder.values(step, values)
 
     def _taken(self, step: int) -> None:
         self._values.end_step(step)
+        if self._recorder is not None:
+            self._recorder.taken(step)
 
     def _between(self) -> None:
         for delta in self._planned.due(self.step):
-            self._attempt.propose(delta, self.step)
+            self._propose(delta)
+        if self._recorder is not None:
+            self._recorder.between(self.step, lambda: self.engine, self.checkpoint)
         if self._requests is not None:
             self._requests.look(self.step)
         self.record.beat()
@@ -508,6 +547,8 @@ class Run:
         note_closed(self)
         self._shown.close()
         self._steps.end()
+        if self._recorder is not None:
+            self._recorder.end()
         self.witness.close()
         self._attempt.release()
 

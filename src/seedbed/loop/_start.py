@@ -1,5 +1,6 @@
 """The door: a run around any PyTorch loop."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from seedbed.loop._open_runs import left_open, note_opened, open_run
 from seedbed.loop._run import Run
 from seedbed.loop._shown import say
 from seedbed.loop.provenance import Collecting
+from seedbed.loop.repro import Plan
 from seedbed.records import Store
 from seedbed.records.canonical._names import require_name
 from seedbed.render import show_in_notebook
@@ -71,6 +73,8 @@ def start(
         mirrors=mirrors_of(mirror),
     )
     objects = objects_of(model, optimizer, scheduler)
+    if (compared := Plan.from_environment(os.environ)) is not None:
+        store = compared.store  # `seedbed repro` leaves no runs in the store of the script
     opened = store if isinstance(store, Store) else Store.open(store, create=True)
     attempt = Attempt(opened, project, run, settings or {})
     attempt.bind(objects)

@@ -14,7 +14,7 @@ from seedbed.change.bindings._groups import GroupName, is_number
 from seedbed.change.bindings._live_setting import CYCLED, OptimizerSetting, key_of, value_in
 from seedbed.change.bindings._watchable import watchable
 from seedbed.change.bindings.rates._learning_rate import LearningRate
-from seedbed.change.bindings.schedules._schedulers import floor_in_force
+from seedbed.change.bindings.schedules._schedulers import shares_floor
 from seedbed.errors import InvalidInput
 from seedbed.loop.settings._found import BoundSetting, Joint, Unbound, key_of_path
 from seedbed.loop.settings._limits import Limits
@@ -38,7 +38,8 @@ class OptimizerSettings:
     """Finds what the groups of optimizers hold.
 
     Groups of equal values, and without names of their own for a rate or a weight decay, are one setting. Others are one
-    setting each, `optimizer.lr.head`, and `optimizer.lr` is all of them together.
+    setting each, `optimizer.lr.head`, and `optimizer.lr` is all of them together. An earlier attempt of the run decides
+    in place of the values.
     """
 
     def find(self, objects: LiveObjects) -> Iterator[BoundSetting | Joint | Unbound]:
@@ -51,10 +52,10 @@ class OptimizerSettings:
                 yield Unbound(f"{owner}.lr", str(problem))
                 continue
             scheduler = objects.scheduler_of(name)
-            yield from _Kind(owner, "lr", optimizer, scheduler).found()
+            yield from _Kind(owner, "lr", optimizer, scheduler, objects.named).found()
             for setting in OptimizerSetting:
                 if any(key_of(setting) in group for group in optimizer.param_groups):
-                    yield from _Kind(owner, setting.value, optimizer, scheduler).found()
+                    yield from _Kind(owner, setting.value, optimizer, scheduler, objects.named).found()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class _Kind:
     kind: str
     optimizer: Optimizer
     scheduler: object | None
+    named: frozenset[str]
 
     def found(self) -> Iterator[BoundSetting | Joint | Unbound]:
         """It as one setting of all groups, or as one of each group and all of them together."""
@@ -90,13 +92,15 @@ class _Kind:
         """Whether all groups are one setting."""
         if len(values) == 1 or len(values) > _MOST_GROUPS or None in values:
             return True
+        if self.named & {self._key(), *map(self._key, names)}:
+            return self._key() in self.named
         peaks = [self._peak(place) for place in range(len(values))] if self.kind == "lr" else values
         are_named = self.kind in _RATIOS and all(isinstance(name, str) for name in names)
         return len(set(peaks)) == 1 and not are_named
 
     def _bound(self, name: GroupName | None, place: int) -> BoundSetting | Unbound:
         """The setting of one group, or of all for None."""
-        path = (self.owner, self.kind, *(() if name is None else (str(name),)))
+        path = self._path(name)
         try:
             binding = self._binding(None if name is None else place)
             live = binding.read()
@@ -106,14 +110,21 @@ class _Kind:
             return Unbound(key_of_path(path), str(problem))
         return BoundSetting(path, binding, self._limits(live, place))
 
+    def _path(self, name: GroupName | None = None) -> tuple[str, ...]:
+        """The path of the setting of one group, or of all for None."""
+        return (self.owner, self.kind, *(() if name is None else (str(name),)))
+
+    def _key(self, name: GroupName | None = None) -> str:
+        return key_of_path(self._path(name))
+
     def _binding(self, place: int | None) -> Binding:
         scheduler = cast("LRScheduler | None", plain_scheduler(self.scheduler))  # the binding refuses other objects
         if self.kind == "lr":
-            # Without a declared scheduler the loop may write the rate itself: a change holds whatever it writes.
-            binding = LearningRate(self.optimizer, scheduler, place, holds=scheduler is None)
-            if place is not None and isinstance(scheduler, LRScheduler):
-                floor_in_force(scheduler)  # refuses a schedule under which no group can be led apart, as a write would
-            return binding
+            # Without a declared scheduler the loop may write the rate itself: a change holds whatever it writes. Nor
+            # can a floor that groups share be scaled for one of them: each multiplies what such a schedule writes, so
+            # that a factor means the same for one group and for all.
+            holds = scheduler is None or (place is not None and shares_floor(scheduler))
+            return LearningRate(self.optimizer, scheduler, place, holds=holds)
         setting = OptimizerSetting(self.kind)
         cycles = scheduler if setting in CYCLED and isinstance(scheduler, LRScheduler) else None
         return GroupSetting(self.optimizer, setting, place, cycles)
@@ -141,8 +152,7 @@ class _Kind:
         """All groups together; those that hold a weight decay of 0 are left out, since a ratio keeps them at 0."""
         keeps, is_decay = self.kind in _RATIOS, self.kind == OptimizerSetting.WEIGHT_DECAY.value
         members = [each for each, value in zip(parts, values, strict=True) if value or not is_decay]
-        if members:
-            yield Joint(key_of_path((self.owner, self.kind)), tuple(key_of_path(each.path) for each in members), keeps)
+        yield Joint(self._key(), tuple(key_of_path(each.path) for each in members or parts), keeps)
 
 
 def peak_rate(optimizer: Optimizer, scheduler: object | None, place: int) -> float:

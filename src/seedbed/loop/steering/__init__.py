@@ -7,7 +7,7 @@ from seedbed.loop.steering._answer import AnswerState, RequestAnswer
 from seedbed.loop.steering._client import ask, propose, withdraw
 from seedbed.loop.steering._controls import Controls
 from seedbed.loop.steering._desk import Desk, close_door
-from seedbed.loop.steering._door import Door, LiveSetting, SettingRow
+from seedbed.loop.steering._door import Door, SettingRow, ShownSetting
 from seedbed.loop.steering._post import Post
 from seedbed.loop.steering._remote import DEFAULT_PROPOSER, RemoteRun, RequestView, asked_change
 from seedbed.loop.steering._request import Command, Proposal, RunRequest, Verb, Withdrawal
@@ -21,7 +21,6 @@ __all__ = [
     "Controls",
     "Desk",
     "Door",
-    "LiveSetting",
     "Post",
     "Proposal",
     "RemoteRun",
@@ -29,6 +28,7 @@ __all__ = [
     "RequestView",
     "RunRequest",
     "SettingRow",
+    "ShownSetting",
     "Steering",
     "Verb",
     "Withdrawal",

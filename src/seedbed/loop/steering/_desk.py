@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self, final
 
 from seedbed.errors import Conflict, StoreCorrupt, StoreUnavailable
 from seedbed.loop.steering._answer import AnswerState, RequestAnswer
-from seedbed.loop.steering._door import Door, LiveSetting, SettingRow, later_attempt, show_door
+from seedbed.loop.steering._door import Door, SettingRow, ShownSetting, later_attempt, show_door
 from seedbed.loop.steering._post import Post, Received
 from seedbed.loop.steering._source import DirectSource, Source, ThreadSource
 from seedbed.records import ActiveRun, Clock, LocalFiles, Store, redact_text
@@ -93,7 +93,7 @@ class Desk:
             self._send(answer)
 
     def show(
-        self, step: int, doing: str, state: Callable[[], str], settings: Callable[[], Iterable[LiveSetting]]
+        self, step: int, doing: str, state: Callable[[], str], settings: Callable[[], Iterable[ShownSetting]]
     ) -> None:
         """Say what the run does and how its settings stand: every five seconds, and when it does something else."""
         if doing == self._doing and self.clock.monotonic() < self._show_due:

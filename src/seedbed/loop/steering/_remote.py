@@ -16,7 +16,7 @@ from seedbed.contracts import RunStatus
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
 from seedbed.loop.steering._answer import AnswerState, RequestAnswer
 from seedbed.loop.steering._door import Door, read_door
-from seedbed.loop.steering._outcome import standing, told_of
+from seedbed.loop.steering._outcome import standing, told_of, worst_of
 from seedbed.loop.steering._post import Post
 from seedbed.loop.steering._request import LONGEST_TEXT, Command, Proposal, RunRequest, Verb, Withdrawal, new_nonce
 from seedbed.records import RunView, Store, redact_text
@@ -155,11 +155,12 @@ class RemoteRun:
         if asked.status is not RunStatus.FINISHED or (last is not None and last.is_final):
             return asked
         history = self._history()
-        record = standing(history, asked.number)
+        made = standing(history, asked.number)
+        worst = worst_of(made) if made else None
         state, told = AnswerState.REFUSED, "the run has finished, and no step was left for it"
-        if record is not None:
-            state = AnswerState(record.outcome.value)
-            told = told_of(next(each for each in summary(history).changes if each.id == record.id))
+        if worst is not None:
+            state = AnswerState(worst.outcome.value)
+            told = told_of([each for each in summary(history).changes if each.id in {one.id for one in made}])
         final = RequestAnswer(
             request=asked.number,
             state=state,
@@ -167,9 +168,9 @@ class RemoteRun:
             told=told,
             attempt=self.view.attempt,
             step=0 if last is None else last.step,
-            change=None if record is None else record.id,
-            before=None if record is None else record.before,
-            after=None if record is None else record.after,
+            change=None if worst is None else worst.id,
+            before=None if worst is None else worst.before,
+            after=None if worst is None else worst.after,
             at=self._store.clock.now(),
         )
         try:
