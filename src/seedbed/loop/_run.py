@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from seedbed.change import ChangeEngine, ChangeRecord, ChangeState, Delta
 from seedbed.contracts import AuditRun, GateReport, RunStatus, Verdict
-from seedbed.errors import Conflict, ExitCode, SeedbedError
+from seedbed.errors import Conflict, ExitCode, InvalidInput, SeedbedError
 from seedbed.loop._attempt import Attempt
 from seedbed.loop._checkpoint import load_parts, read_checkpoint, write_checkpoint
 from seedbed.loop._commit import draft_of, judged
@@ -24,7 +24,7 @@ from seedbed.loop._mirror import Mirrors
 from seedbed.loop._objects import Given, first_optimizer, objects_of
 from seedbed.loop._open_runs import note_closed
 from seedbed.loop._passes import EvaluationBatches, Passes
-from seedbed.loop._plan import PlannedChanges, operation_of
+from seedbed.loop._plan import PlannedChanges, operation_of, reason_of
 from seedbed.loop._proposed import Proposed
 from seedbed.loop._requests import Requests
 from seedbed.loop._results import nested, result_of
@@ -234,7 +234,7 @@ class Run:
         value, and Conflict where the state has another hash.
         """
         self._require_open()
-        delta = Delta(name, operation_of(set, add, scale), why, proposer)
+        delta = Delta(name, operation_of(set, add, scale), reason_of(why), proposer)
         return self._propose(delta, against)
 
     def propose_at(
@@ -253,7 +253,7 @@ class Run:
         Raises InvalidInput for a step that is over.
         """
         self._require_open()
-        delta = Delta(self._attempt.settings.resolve(name), operation_of(set, add, scale), why, proposer)
+        delta = Delta(self._attempt.settings.resolve(name), operation_of(set, add, scale), reason_of(why), proposer)
         self._planned.add(step, delta, self.step)
 
     def bind(
@@ -286,6 +286,8 @@ class Run:
 
         With `every`, only at steps that it divides; whether it was written. `state` takes tensors and plain values.
         """
+        if every is not None and every < 1:
+            raise InvalidInput(f"checkpoint: every={every}, expected a number of steps from 1 on")
         if every is not None and (self.step % every or not self._steps.has_stepped):
             return False
         place = Path(path)
@@ -338,10 +340,15 @@ class Run:
         Raises Conflict after the first step, and for a run of another project or one that has finished.
         """
         self._require_open()
-        if state["schema_version"] != _STATE_VERSION or state["project"] != self.project:
+        if state["project"] != self.project:
             raise Conflict(
-                f"the checkpoint is of project {state['project']}, version {state['schema_version']}; expected "
-                f"{self.project}, version {_STATE_VERSION}"
+                f"the checkpoint is of project {state['project']}, and this run is of {self.project}; start it with "
+                f"project={state['project']!r}, or move the checkpoint away"
+            )
+        if state["schema_version"] != _STATE_VERSION:
+            raise Conflict(
+                f"the checkpoint is of version {state['schema_version']}, expected {_STATE_VERSION}; go on with the "
+                "version of Seedbed that wrote it"
             )
         self._attempt.resume(state["run_id"], ChangeState.model_validate_json(state["changes"]))
         self._steps.restore(state["steps"])
@@ -374,7 +381,7 @@ class Run:
             self._end_by(problem)
             raise
         self._close()
-        if self.commit is not None and self.report is not None:
+        if self.commit is not None and self._made_of is not None:
             self._shown.end(self.commit, self.report)
         self._mirrors.finish(self.commit)
         if self._declared.exits and self.exit_code:
@@ -505,7 +512,10 @@ class Run:
 
     def _commit(self, draft: SnapshotDraft) -> None:
         self.commit = self.record.finish(draft)
-        self.report = judged(self.commit)
+        try:
+            self.report = judged(self.commit)
+        except InvalidInput as problem:  # a check asks for what the record lacks; the commit is whole all the same
+            self._shown.say(f"the run is committed, and its gate has no answer: {problem}")
         if self._requests is not None:
             self._requests.steering.finish(self.step)
 

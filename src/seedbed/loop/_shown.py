@@ -45,7 +45,7 @@ class Shown:
         """Print `text` on a line of its own."""
         self._line.say(_line(text))
 
-    def end(self, commit: Commit, report: GateReport) -> None:
+    def end(self, commit: Commit, report: GateReport | None) -> None:
         """Print the end of the run in short."""
         self._line.close()
         if self._is_quiet or sys.stdout is None:  # a process without a console has no stream

@@ -87,7 +87,12 @@ class StepValues:
 
 
 def flat_names(values: Mapping[str, object], named: Mapping[str, object]) -> dict[str, object]:
-    """Both together. Raises InvalidInput for a name that is given twice, or is none."""
+    """Both together. Raises InvalidInput for a name that is given twice or is none, and for no mapping."""
+    if not isinstance(values, Mapping):
+        raise InvalidInput(
+            f"expected values by name, such as loss=0.5, or a mapping of names to values; found {values!r} of type "
+            f"{type(values).__qualname__}"
+        )
     if twice := sorted(values.keys() & named.keys()):
         raise InvalidInput(f"{', '.join(twice)}: given twice, in the mapping and by name; give each name once")
     for name in values:
