@@ -189,7 +189,7 @@ def test_with_workers_too(tmp_path, name, stop, between):
 )
 def test_data_that_no_resume_can_know_is_unknown_and_said_so(tmp_path, capsys, make, stop, between, why):
     _, after = resumed(tmp_path, make, stop=stop, between=between)
-    assert why in committed(after[2]).snapshot.process["data_order"]
+    assert why in str(committed(after[2]).snapshot.process["data_order"])
     assert f"the order of data is unknown: {after[2]._steps.position.unknown}" in " ".join(
         capsys.readouterr().err.split()
     )
@@ -201,7 +201,7 @@ def test_after_a_batch_size_that_changed_within_the_pass_the_order_is_unknown(tm
             run.propose("batch_size", set=2, why="less noise")
 
     _, after = resumed(tmp_path, KNOWN["shuffled"], stop=10, act=act)
-    assert "the batch size was changed within the pass" in committed(after[2]).snapshot.process["data_order"]
+    assert "the batch size was changed within the pass" in str(committed(after[2]).snapshot.process["data_order"])
 
 
 def test_after_a_batch_size_that_changed_in_an_earlier_pass_the_order_is_known(tmp_path):
@@ -233,7 +233,7 @@ def test_of_a_loop_that_takes_its_batches_from_elsewhere_the_order_is_unknown_af
         go(3)
     after = go(None)
     assert whole.snapshot.process["data_order"] == "known"
-    assert "from elsewhere than run.steps" in after.snapshot.process["data_order"]
+    assert "from elsewhere than run.steps" in str(after.snapshot.process["data_order"])
     found = why(whole.snapshot, after.snapshot, diff_of(whole, after.snapshot), [])
     assert any(cause.name == "/data/order" for cause in found.causes)
 
@@ -250,4 +250,4 @@ def test_a_resume_of_a_resume_keeps_saying_that_the_order_is_unknown(tmp_path):
             break
         run.abandon("stopped")
     _, _, last = train(tmp_path, OwnDraws)
-    assert "drawn again" in committed(last).snapshot.process["data_order"]
+    assert "drawn again" in str(committed(last).snapshot.process["data_order"])

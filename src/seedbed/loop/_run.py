@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from seedbed.change import ChangeEngine, ChangeRecord, ChangeState, Delta
 from seedbed.contracts import AuditRun, GateReport, RunStatus, Verdict
-from seedbed.errors import Conflict, SeedbedError
+from seedbed.errors import Conflict, ExitCode, SeedbedError
 from seedbed.loop._attempt import Attempt
 from seedbed.loop._checkpoint import load_parts, read_checkpoint, write_checkpoint
 from seedbed.loop._commit import draft_of, judged
@@ -26,13 +26,16 @@ from seedbed.loop._objects import Given, first_optimizer, objects_of
 from seedbed.loop._open_runs import note_closed
 from seedbed.loop._passes import EvaluationBatches, Passes
 from seedbed.loop._plan import PlannedChanges, operation_of
+from seedbed.loop._proposed import Proposed
 from seedbed.loop._requests import Requests
 from seedbed.loop._results import nested, result_of
-from seedbed.loop._shown import Shown
+from seedbed.loop._shown import Shown, page_of
 from seedbed.loop._stepping import StepEvents, Stepping
+from seedbed.loop._stop import StopRequested
 from seedbed.loop._values import StepValues, flat_names
 from seedbed.loop.provenance import Collecting, collect
-from seedbed.loop.settings import Candidate, LiveObjects, SettingsView
+from seedbed.loop.repro._recorder import Recorder
+from seedbed.loop.settings import BoundSetting, LiveObjects, SettingsView
 from seedbed.records import ActiveRun, Commit, SnapshotDraft, Store
 from seedbed.runtime import Contract, Witness
 
@@ -60,7 +63,7 @@ class Run:
         self.witness: Witness = contract.witness()
         self._attempt, self._declared = attempt, declared
         self._steps = Stepping(
-            self.witness, StepEvents(self._begin, self._taken, self._between, self._left, self._lost)
+            self.witness, StepEvents(self._begin, self._opening, self._taken, self._between, self._left, self._lost)
         )
         self._shown = Shown(quiet=declared.quiet)
         self._made_of = made_of
@@ -69,6 +72,7 @@ class Run:
         self._write_asked: Callable[[], str] | None = None
         self._mirrors = Mirrors(declared.mirrors)
         self._values = StepValues(self._write)
+        self._recorder = Recorder.of(os.environ, lambda: self._objects)
         self._planned = PlannedChanges()
         self._results: dict[str, Any] = {}
         self._began, self._elapsed_before = time.monotonic(), 0.0
@@ -139,11 +143,13 @@ class Run:
         The first pass after `restore` goes on with the batch after the last step of the checkpoint. Where that cannot
         be known, the run says so when it is resumed, and in its record: `process.data_order`.
         """
+        self._go_on()
         self._attempt.bind_loader(loader)
-        return Passes(loader, self._steps.position, self._steps, self._attempt.tracked)
+        return Passes(loader, self._steps.position, self._steps, self._tracked)
 
     def epochs(self, num: int) -> Iterator[int]:
         """The numbers of the epochs that are left of `num`, from 0; an epoch is a whole pass of `steps`."""
+        self._go_on()
         while self.epoch < num:
             epoch = self.epoch
             yield epoch
@@ -228,15 +234,16 @@ class Run:
         why: str,
         proposer: str = "loop",
         against: str | None = None,
-    ) -> ChangeRecord:
+    ) -> Proposed:
         """Propose to change the setting `name` to a value, by a summand or by a factor; returns the outcome so far.
 
-        `against` is the state hash that the proposal rests on. Raises NotFound for an unknown setting, InvalidInput for
-        a wrong value, and Conflict where the state has another hash.
+        A setting of several parts, such as the rate of groups that differ, is changed in all or in none. `against` is
+        the state hash that the proposal rests on. Raises NotFound for an unknown setting, InvalidInput for a wrong
+        value, and Conflict where the state has another hash.
         """
         self._require_open()
         delta = Delta(name, operation_of(set, add, scale), why, proposer)
-        return self._attempt.propose(delta, self.step, against)[0]
+        return self._propose(delta, against)
 
     def propose_at(
         self,
@@ -270,7 +277,7 @@ class Run:
         self._require_open()
         self._attempt.bind(objects_of(model, optimizer, scheduler))
 
-    def bind_setting(self, setting: Candidate) -> None:
+    def bind_setting(self, setting: BoundSetting) -> None:
         """Take a setting that is kept elsewhere than on the objects, such as by the library that runs the loop.
 
         Bind the objects first, and bind before `restore` or `load_state_dict`.
@@ -289,8 +296,11 @@ class Run:
         """
         if every is not None and (self.step % every or not self._steps.has_stepped):
             return False
-        write_checkpoint(Path(path), self._objects, self.state_dict(), state)
-        self._last_checkpoint = Path(path)
+        place = Path(path)
+        if self._recorder is not None:
+            place = self._recorder.place_of(place, "checkpoint", self.step)
+        write_checkpoint(place, self._objects, self.state_dict(), state)
+        self._last_checkpoint = place
         return True
 
     def restore(self, path: Path | str) -> bool:
@@ -300,6 +310,8 @@ class Run:
         given is in `restored`. Raises Conflict after the first step, StoreCorrupt for a damaged file.
         """
         self._require_open()
+        if self._recorder is not None:
+            path = self._recorder.place_of(Path(path), "restore", self.step)
         found = read_checkpoint(Path(path))
         if found is None:
             return False
@@ -307,6 +319,7 @@ class Run:
         if self._attempt.is_finished(run_id, found["run"]["project"]):
             self._shown.say(f"{path} is of run {run_id}, which has finished: this is a new run")
             return False
+        _ = self._attempt.settings  # found before anything is loaded, with bounds from the values that the run began at
         load_parts(found, self._objects, Path(path))
         self.load_state_dict(found["run"])
         self.restored = found["given"]
@@ -413,6 +426,17 @@ class Run:
         elif problem is not None:
             self._steps.drop_step(problem)
             self._end_by(problem)
+            if isinstance(problem, StopRequested):
+                raise SystemExit(ExitCode.INTERRUPTED) from None  # without a traceback: it was asked for
+
+    def __repr__(self) -> str:
+        name = self.run_id if self._attempt.has_begun else "not begun"
+        state = "open" if self._is_open else "ended" if self.verdict is None else self.verdict.value
+        return f"<seedbed.Run {name} of {self.project}: {state}, step {self.step}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: values, plots by step and changes so far; then also the commit and the verdict."""
+        return page_of(self._attempt, self.report)
 
     @property
     def _objects(self) -> LiveObjects:
@@ -422,11 +446,13 @@ class Run:
         """Before the first step: claim the attempt, find the settings while nothing has changed, count from here on."""
         if self._has_begun and self._is_open and os.getpid() == self._process:
             return
-        self._require_open()
+        self._go_on()
         if not self._has_begun:
             _ = self.engine
             self._steps.count(first_optimizer(self._objects))
             self._has_begun = True
+            if self._recorder is not None:
+                self._recorder.begin(self.project, self.run_id, self.step)
             self._mirrors.begin(self.project, self.run_id, self._declared.config)
             if self._declared.steer:
                 self._requests = Requests.open(
@@ -435,12 +461,39 @@ class Run:
             else:
                 Requests.refuse(self._attempt, "it was started with steer=False")
 
+    def _go_on(self) -> None:
+        """Before the first step of a run that is compared with another: go on from its checkpoint, if it has one."""
+        self._require_open()
+        if self._recorder is not None and not self._has_begun:
+            self._recorder.restore(self.restore)
+
+    def _tracked(self, loader: Iterable[Batch], batches: Iterator[Batch]) -> Iterator[Batch]:
+        tracked = self._attempt.tracked(loader, batches)
+        return tracked if self._recorder is None else self._recorder.batches(tracked, lambda: self.step)
+
+    def _propose(self, delta: Delta, against: str | None = None) -> Proposed:
+        def propose() -> tuple[ChangeRecord, ...]:
+            return self._attempt.propose(delta, self.step, against)
+
+        made = propose() if self._recorder is None else self._recorder.proposed(self.step, propose, lambda: self.engine)
+        return Proposed(made)
+
     def _write(self, step: int, values: Mapping[str, float]) -> None:
         self.record.log(step, values)
         self._mirrors.log(step, values)
+        if self._recorder is not None:
+            self._recorder.values(step, values)
+
+    def _opening(self) -> None:
+        self._begin()
+        if self._recorder is not None:
+            self._recorder.opened()
 
     def _taken(self, step: int) -> None:
         self._values.end_step(step)
+        if self._recorder is not None:
+            self._values.flush()
+            self._recorder.taken(step)
 
     def _left(self) -> None:
         self._values.flush()
@@ -451,7 +504,9 @@ class Run:
     def _between(self) -> None:
         if self._planned.waiting:
             for delta in self._planned.due(self.step):
-                self._attempt.propose(delta, self.step)
+                self._propose(delta)
+        if self._recorder is not None:
+            self._recorder.between(self.step, lambda: self.engine, self.checkpoint)
         now = time.monotonic()
         if now < self._look_at:
             return
@@ -510,6 +565,8 @@ class Run:
         note_closed(self)
         self._shown.close()
         self._steps.end()
+        if self._recorder is not None:
+            self._recorder.end()
         self.witness.close()
         self._attempt.release()
 

@@ -19,10 +19,11 @@ __all__ = ["StepEvents", "Stepping"]
 class StepEvents:
     """What is called as a loop goes on.
 
-    Before a step is opened, with the number of one that was taken, between two, when the loop is left, and with the
-    reason when a resumed loop may see other data than without the resume.
+    Before a pass over the data, before a step is opened, with the number of one that was taken, between two, when the
+    loop is left, and with the reason when a resumed loop may see other data than without the resume.
     """
 
+    begins: Callable[[], None]
     before: Callable[[], None]
     taken: Callable[[int], None]
     between: Callable[[], None]
@@ -114,7 +115,7 @@ class Stepping:
     def begin_pass(self) -> None:
         """A pass over the data begins: the settings of a restored run, such as its batch size, come before it."""
         self.end_step()
-        self._events.before()
+        self._events.begins()
 
     def end_pass(self) -> None:
         """A whole pass over the data has ended."""
