@@ -13,6 +13,7 @@ from torch.optim import SGD, Optimizer, lr_scheduler
 import seedbed
 from seedbed.change import ChangeState, Delta, Operation, Scale, Set
 from seedbed.contracts import Outcome
+from seedbed.errors import InvalidInput
 from seedbed.loop.settings import Settings
 from seedbed.loop.steering import RemoteRun
 from seedbed.records import Journal, MemoryJournal
@@ -190,3 +191,14 @@ def test_a_request_to_change_several_groups_is_answered_for_all_of_them(tmp_path
     assert (answer.state, answer.is_final) == ("EFFECTIVE", True)
     assert "optimizer.lr.0" in answer.told
     assert "optimizer.lr.1" in answer.told
+
+
+def test_weight_decays_that_are_all_0_have_one_name_too_and_the_way_is_said() -> None:
+    weights = [torch.zeros(1, requires_grad=True) for _ in range(2)]
+    groups = [{"params": [weight], "name": name} for weight, name in zip(weights, ("body", "head"), strict=True)]
+    settings = Settings(live(optimizer=SGD(groups, lr=0.1)))
+    settings.engine(MemoryJournal())
+    with pytest.raises(InvalidInput, match=r"propose optimizer.weight_decay.body, optimizer.weight_decay.head each"):
+        settings.propose(Delta("weight_decay", Set(0.1), "why", "me"), 0)
+    (change,) = settings.propose(Delta("weight_decay.head", Set(0.1), "why", "me"), 0)
+    assert change.phase == "applied"

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, final
@@ -42,6 +43,7 @@ __all__ = ["Run"]
 
 Batch = TypeVar("Batch")
 _STATE_VERSION = 1
+_LOOK_SECONDS = 0.05  # how often to ask whether there is anything to do between two steps, all of which may wait
 
 
 @final
@@ -60,7 +62,9 @@ class Run:
         self.is_block = False
         self.witness: Witness = contract.witness()
         self._attempt, self._declared = attempt, declared
-        self._steps = Stepping(self.witness, StepEvents(self._begin, self._taken, self._between))
+        self._steps = Stepping(
+            self.witness, StepEvents(self._begin, self._opening, self._taken, self._between, self._left, self._lost)
+        )
         self._shown = Shown(quiet=declared.quiet)
         self._made_of = made_of
         self._requests: Requests | None = None
@@ -74,6 +78,7 @@ class Run:
         self._began, self._elapsed_before = time.monotonic(), 0.0
         self._process = os.getpid()
         self._is_open, self._has_begun = True, False
+        self._look_at = 0.0
 
     @property
     def project(self) -> str:
@@ -135,7 +140,8 @@ class Run:
     def steps(self, loader: Iterable[Batch]) -> Passes[Batch]:
         """One pass over `loader`, as the number of the step that comes and its batch.
 
-        The first pass after `restore` goes on with the batch after the last step of the checkpoint.
+        The first pass after `restore` goes on with the batch after the last step of the checkpoint. Where that cannot
+        be known, the run says so when it is resumed, and in its record: `process.data_order`.
         """
         self._go_on()
         self._attempt.bind_loader(loader)
@@ -159,6 +165,7 @@ class Run:
 
     def begin_step(self) -> int:
         """Open a step, for a loop that neither `steps` nor `one_step` fits; its number. Closes an open one."""
+        self._steps.position.is_elsewhere = True
         return self._steps.begin_step()
 
     def end_step(self) -> None:
@@ -172,6 +179,7 @@ class Run:
         `shape_class` names evaluations of similar shapes, as for `Witness.step`.
         """
         self._begin()
+        self._values.flush()  # evaluations may take long, and what was logged before is read meanwhile
         with self.witness.step(self.step, "eval", shape_class):
             yield
 
@@ -187,7 +195,7 @@ class Run:
         self._begin()
         if step is None and not self._steps.is_open:
             step = self.step
-        self._values.add(flat_names(values or {}, named), step)
+        self._values.add(flat_names(values, named) if values else named, step)
 
     def result(self, values: Mapping[str, object] | None = None, /, **named: object) -> None:
         """Add to the results of the run: numbers, or samples in one dimension, which get a mean and an interval.
@@ -322,6 +330,7 @@ class Run:
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint of your own must keep of the run, besides models, optimizers and schedulers."""
         self._begin()
+        self._values.flush()  # a resumed run logs the steps from here on
         return {
             "schema_version": _STATE_VERSION,
             "project": self.project,
@@ -442,6 +451,8 @@ class Run:
 
     def _begin(self) -> None:
         """Before the first step: claim the attempt, find the settings while nothing has changed, count from here on."""
+        if self._has_begun and self._is_open and os.getpid() == self._process:
+            return
         self._go_on()
         if not self._has_begun:
             _ = self.engine
@@ -456,8 +467,6 @@ class Run:
                 )
             else:
                 Requests.refuse(self._attempt, "it was started with steer=False")
-        if self._recorder is not None:
-            self._recorder.opened()
 
     def _go_on(self) -> None:
         """Before the first step of a run that is compared with another: go on from its checkpoint, if it has one."""
@@ -482,16 +491,33 @@ class Run:
         if self._recorder is not None:
             self._recorder.values(step, values)
 
+    def _opening(self) -> None:
+        self._begin()
+        if self._recorder is not None:
+            self._recorder.opened()
+
     def _taken(self, step: int) -> None:
         self._values.end_step(step)
         if self._recorder is not None:
+            self._values.flush()
             self._recorder.taken(step)
 
+    def _left(self) -> None:
+        self._values.flush()
+
+    def _lost(self, why: str) -> None:
+        self._shown.say(f"resumed, and the order of data is unknown: {why}")
+
     def _between(self) -> None:
-        for delta in self._planned.due(self.step):
-            self._propose(delta)
+        if self._planned.waiting:
+            for delta in self._planned.due(self.step):
+                self._propose(delta)
         if self._recorder is not None:
             self._recorder.between(self.step, lambda: self.engine, self.checkpoint)
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + _LOOK_SECONDS
         if self._requests is not None:
             self._requests.look(self.step)
         self.record.beat()
@@ -508,6 +534,8 @@ class Run:
     def _draft(self) -> SnapshotDraft:
         audit = self.audit()
         made_of = collect() if self._made_of is None else self._made_of.finished()
+        why = self._steps.position.unknown
+        made_of = replace(made_of, process={**made_of.process, "data_order": f"unknown: {why}" if why else "known"})
         return draft_of(self.record, self._declared, self._objects, nested(self._results), audit, made_of)
 
     def _commit(self, draft: SnapshotDraft) -> None:

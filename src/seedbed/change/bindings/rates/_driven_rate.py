@@ -57,8 +57,10 @@ class DrivenRate:
         """How the change is made, for its story."""
         hold = self._driver.hold(self._places()[0])
         if hold.is_free:
-            return f"{self._writer} is followed again"
-        return "pinned" if hold.is_pinned else f"multiplies what {self._writer} writes at each step"
+            return f"what {self._writer} writes is used again"
+        if hold.is_pinned:
+            return f"kept at each step, whatever {self._writer} writes"
+        return f"what {self._writer} writes is multiplied at each step"
 
     def coupled(self) -> dict[str, float]:
         """The factor on what the schedule writes, 0 where the rate is pinned: runs that differ in it are others."""

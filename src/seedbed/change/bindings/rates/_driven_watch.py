@@ -18,7 +18,7 @@ __all__ = ["DrivenWatch"]
 
 _BY_HOOK = (
     "a hook of the optimizer, registered after the change, set another one for the step: register it before the "
-    "change, then it is multiplied or pinned as the schedule is"
+    "change, then what it writes is multiplied, or passed over, as what the schedule writes is"
 )
 _PROBE = 2.0  # times the rate: what a step is compared with when nobody knows what stood there before the change
 

@@ -63,7 +63,7 @@ class RebasedRate:
 
     def way(self) -> str:
         """How a change is made."""
-        return "" if self._scheduler is None else "the schedule rebased"
+        return "" if self._scheduler is None else "the schedule follows the same curve from it"
 
     def coupled(self) -> dict[str, float]:
         """Nothing: a schedule that is rebased follows every change."""
