@@ -4,6 +4,7 @@ import pytest
 import torch
 from loop_world import Work, committed
 
+import seedbed
 from seedbed.contracts import Outcome
 from seedbed.errors import Conflict, InvalidInput, NotFound
 from seedbed.loop import Proposed
@@ -148,3 +149,22 @@ def test_objects_are_bound_again_before_the_first_step_only(tmp_path):
             run.bind(work.model)
         run.result(x=1)
     assert work.hooks() == other.hooks() == 0
+
+
+@pytest.mark.parametrize("proposal", [{"set": 0.005}, {"scale": 0.5}])
+def test_after_the_run_the_optimizer_is_the_loops_own_again(tmp_path, proposal):
+    work = Work()
+    work.optimizer = torch.optim.SGD(work.model.parameters(), lr=0.01)
+    with seedbed.start(work.model, work.optimizer, project="tests", store=tmp_path, quiet=True) as run:
+        for step, (x, y) in run.steps(work.loader):
+            torch.nn.functional.cross_entropy(work.model(x), y).backward()
+            work.optimizer.step()
+            if step == 3:
+                run.propose("lr", why="a test", **proposal)
+        run.result(x=1)
+    assert work.optimizer.param_groups[0]["lr"] == 0.005  # what its next step would have used
+    work.optimizer.param_groups[0]["lr"] = 0.1
+    before, gradient = work.model[0].weight.detach().clone(), work.model[0].weight.grad
+    work.optimizer.step()
+    assert torch.allclose(work.model[0].weight, before - 0.1 * gradient)
+    assert work.hooks() == 0

@@ -225,3 +225,108 @@ def test_a_restore_after_the_first_step_and_of_other_objects_is_refused(tmp_path
         with pytest.raises(NotFound, match="does not have"):
             run.restore(tmp_path / "c.pt")
         run.result(x=1)
+
+
+def test_a_planned_change_comes_at_the_same_step_after_a_resume(tmp_path):
+    """A checkpoint in the body of the step at whose end the change is due, and a plan that was made within the loop."""
+
+    def go(path, stop):
+        work, rates = Work(), []
+        with work.start(tmp_path / "s") as run:
+            run.restore(path)
+            for step, (x, y) in run.steps(work.loader):
+                if step == 2:
+                    run.propose_at(8, "lr", scale=0.5, why="planned within the loop")
+                work.step(x, y)
+                if step == 4 and not run.restored:
+                    run.propose_at(4, "lr", scale=0.5, why="planned")
+                run.checkpoint(path, every=4)
+                rates.append(work.optimizer.param_groups[0]["lr"])
+                if step == stop:
+                    raise Stopped
+            run.result(x=1)
+        return work, [(record.step, record.delta.reason) for record in run.engine.history.records if record.outcome]
+
+    whole, said = go(tmp_path / "whole.pt", None)
+    with pytest.raises(Stopped):
+        go(tmp_path / "c.pt", 4)
+    work, again = go(tmp_path / "c.pt", None)
+    assert again[-2:] == said == [(4, "planned"), (8, "planned within the loop")]
+    assert torch.equal(work.weights(), whole.weights())
+
+
+def test_a_restored_run_may_be_used_before_its_loader_comes(tmp_path):
+    with pytest.raises(Stopped):
+        train(tmp_path / "s", tmp_path / "c.pt", stop=8)
+    work = Work()
+    with work.start(tmp_path / "s") as run:
+        run.propose_at(6, "lr", scale=0.5, why="planned")
+        assert run.restore(tmp_path / "c.pt")
+        with run.evaluation():
+            work.model(work.x)
+        run.log(x=1.0)
+        assert [record.outcome for record in run.engine.history.records] == [Outcome.EFFECTIVE]
+        for _, (x, y) in run.steps(work.loader):
+            work.step(x, y)
+        assert run.step == 12
+        run.result(x=1)
+
+
+def test_a_batch_size_that_was_changed_is_restored_with_the_loader(tmp_path):
+    def go(stop):
+        work, sizes = Work(), []
+        with work.start(tmp_path / "s") as run:
+            run.restore(tmp_path / "c.pt")
+            run.log(x=1.0)  # before the loader has come
+            for _ in run.epochs(2):
+                for step, (x, y) in run.steps(work.loader):
+                    work.step(x, y)
+                    sizes.append(len(x))
+                    if step == 11:
+                        run.propose("batch_size", set=16, why="a test")
+                if run.epoch == 1 and stop:
+                    run.checkpoint(tmp_path / "c.pt")
+                    raise Stopped
+            run.result(x=1)
+        return sizes
+
+    with pytest.raises(Stopped):
+        go(stop=True)
+    assert go(stop=False) == [16] * 6
+
+
+def test_a_refused_restore_leaves_everything_as_it_was(tmp_path):
+    with pytest.raises(Stopped):
+        train(tmp_path / "s", tmp_path / "c.pt", stop=3)
+    for project, first in (("tests", True), ("other", False)):
+        work = Work(seed=3)
+        before = work.weights()
+        with work.start(tmp_path / "s", project=project) as run:
+            if first:
+                run.log(x=1.0)
+            with pytest.raises(Conflict):
+                run.restore(tmp_path / "c.pt")
+            assert torch.equal(work.weights(), before)
+            run.result(x=1)
+
+
+def test_a_pass_that_was_left_by_break_is_over_also_after_a_resume(tmp_path):
+    def go(stop):
+        work, seen = Work(), []
+        with work.start(tmp_path / "s") as run:
+            run.restore(tmp_path / "c.pt")
+            for epoch in run.epochs(3):
+                for place, (_, (x, y)) in enumerate(run.steps(work.loader), start=1):
+                    work.step(x, y)
+                    seen.append((epoch, place))
+                    if place == 4:
+                        break
+                run.checkpoint(tmp_path / "c.pt")
+                if stop:
+                    raise Stopped
+            run.result(x=1)
+        return seen
+
+    with pytest.raises(Stopped):
+        go(stop=True)
+    assert go(stop=False) == [(1, 1), (1, 2), (1, 3), (1, 4), (2, 1), (2, 2), (2, 3), (2, 4)]

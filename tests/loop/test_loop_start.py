@@ -131,3 +131,12 @@ run.log(x=1.0)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "ended as INTERRUPTED: the process ended without run.finish()" in done.stderr
     assert seedbed.start(project="q", store=tmp_path, quiet=True).store.find("r").status is RunStatus.INTERRUPTED
+
+
+def test_a_start_that_is_refused_leaves_the_open_run_alone(tmp_path):
+    first = Work().start(tmp_path)
+    with pytest.raises(InvalidInput):
+        Work().start(tmp_path, gate="nonsense")
+    first.result(x=1)
+    first.finish()
+    assert committed(first).seq == 1

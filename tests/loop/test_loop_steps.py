@@ -104,7 +104,7 @@ def test_break_closes_the_step_at_once_and_leaves_no_mode_set(tmp_path):
         with run.evaluation():
             work.model(work.x)
         run.result(x=1)
-    assert run.epoch == 0
+    assert run.epoch == 1
     assert run.witness.evidence(1.0).steps == 4
 
 

@@ -154,3 +154,14 @@ def test_results_reach_the_gate(tmp_path):
         run.result({"test": {"accuracy": torch.rand(120) < 0.8}}, note="a text")
     assert run.exit_code == 0, run.report
     assert committed(run).snapshot.metrics["note"] == "a text"
+
+
+def test_what_cannot_be_recorded_is_refused_when_it_is_given(tmp_path):
+    with Work().start(tmp_path, config={"seed": 2**60, "name": "\udce9"}) as run:
+        for wrong in ({"x": 2**60}, {"x": torch.tensor(2**60)}, {"x": "\udce9"}, {"a/b": 1, "a": 2}):
+            with pytest.raises(InvalidInput):
+                run.result(wrong)
+        with pytest.raises(InvalidInput, match="printable"):
+            run.log({"\ud800": 1.0})
+        run.result(x=1)
+    assert committed(run).snapshot.config["seed"] == str(2**60)

@@ -263,7 +263,9 @@ def test_a_module_inside_one_that_was_frozen_is_refused_with_the_way() -> None:
     rig = Loop()
     rig.propose("freeze.encoder", Set(1.0))
     rig.step(2)
-    with pytest.raises(Conflict, match=r"change 1 was of model.freeze.encoder.*by model.freeze.encoder in this run"):
+    with pytest.raises(
+        InvalidInput, match=r"change 1 was of model.freeze.encoder.*by model.freeze.encoder in this run"
+    ):
         rig.propose("freeze.encoder.1", Set(0.0))
     assert rig.propose("freeze.encoder", Set(0.0))[0].phase == "applied"
 

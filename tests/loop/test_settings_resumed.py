@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import pytest
 from settings_rig import Loop, Scale, Set, nothing_is_hidden  # noqa: F401
 
 from seedbed.change import ChangeState, Operation
-from seedbed.errors import NotFound
 from seedbed.loop.settings import LiveObjects
 from seedbed.records import Journal
 
@@ -33,10 +31,9 @@ def test_a_resumed_loop_has_them_again_with_their_values_and_watches(tmp_path: P
 
     later = Loop(journal=Journal.open(tmp_path / "changes.log"))
     later.num_steps = steps
-    with pytest.raises(NotFound, match=r"loader.batch_size"):
-        later.settings.prepare(state)
+    assert later.settings.prepare(state) == ("loader.batch_size",)  # its loader has not come yet
     later.settings.add(LiveObjects(loaders={"": later.loader}))
-    later.settings.prepare(state)
+    assert later.settings.prepare(state) == ()
     later.engine.resume(state)
     assert later.engine.values() == values
     assert later.settings.accumulation(2) == 3

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, final
 
 from seedbed.change import ChangeEngine, ChangeRecord, ChangeState, Delta
+from seedbed.change.bindings.rates._rate_driver import let_go
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, NotFound
 from seedbed.loop._objects import joined
@@ -44,6 +45,7 @@ class Attempt:
         self._settings: Settings | None = None
         self._engine: ChangeEngine | None = None
         self._restored: ChangeState | None = None
+        self._unbound: dict[str, Mapping[str, float]] = {}  # of a checkpoint, whose loader has not come yet
 
     @property
     def has_begun(self) -> bool:
@@ -69,13 +71,15 @@ class Attempt:
     def engine(self) -> ChangeEngine:
         """What changes the settings; its first use takes up the changes of an earlier attempt."""
         if self._engine is None:
+            later = () if self._restored is None else self.settings.prepare(self._restored)
+            engine = self.settings.engine(self.record.journal(), proposers=self._proposers)
             if self._restored is not None:
-                self.settings.prepare(self._restored)
-            self._engine = self.settings.engine(self.record.journal(), proposers=self._proposers)
-            if self._restored is not None:
-                self._engine.resume(self._restored)
-            elif self._engine.history.records:
-                self._engine.resume(None)  # an earlier attempt ended before its first checkpoint
+                self._unbound = {key: self._restored.values[key] for key in later}
+                bound = {key: each for key, each in self._restored.values.items() if key not in later}
+                engine.resume(self._restored.model_copy(update={"values": bound}))
+            elif engine.history.records:
+                engine.resume(None)  # an earlier attempt ended before its first checkpoint
+            self._engine = engine  # only now: one that was not resumed must not be used
         return self._engine
 
     def bind(self, objects: LiveObjects) -> None:
@@ -102,6 +106,16 @@ class Attempt:
         if self.objects.loaders.get("") is not loader:
             self.objects = joined(self.objects, LiveObjects(loaders={"": loader}))
             self.settings.add(LiveObjects(loaders={"": loader}))
+            self._restore_late()
+
+    def _restore_late(self) -> None:
+        """Restore the settings of a loader that came after the engine had resumed."""
+        if self._engine is not None and self._restored is not None:
+            late = [each for each in self.settings.found if each.key in self._unbound]
+            for each in late:
+                each.binding.restore(self._unbound.pop(each.key))
+            if late:
+                self._engine.settle(self._restored.step)
 
     def tracked(self, loader: Iterable[Batch], batches: Iterator[Batch]) -> Iterator[Batch]:
         """The `batches` of that loader, counted as they reach the loop."""
@@ -114,11 +128,15 @@ class Attempt:
 
     def resume(self, run_id: str, changes: ChangeState) -> None:
         """Be the next attempt of `run_id`, with the changes of its checkpoint. Raises Conflict once it has begun."""
+        self.require_resumable(run_id)
+        self._run_id, self._restored = run_id, changes
+
+    def require_resumable(self, run_id: str) -> None:
+        """Raise Conflict where this cannot be the next attempt of `run_id`: it has begun, or is another run."""
         if self._engine is not None or (self._record is not None and self._record.run_id != run_id):
             raise Conflict("the run has begun already; restore before its first step")
         if self._run_id not in (None, run_id):
             raise Conflict(f"the checkpoint is of run {run_id}, and this is {self._run_id}; leave run= out")
-        self._run_id, self._restored = run_id, changes
 
     def is_finished(self, run_id: str, project: str) -> bool:
         """Whether that run has finished. Raises NotFound where the store does not have it."""
@@ -132,9 +150,11 @@ class Attempt:
         return view.status is RunStatus.FINISHED
 
     def release(self) -> None:
-        """Leave the live objects as they are, and watch them no longer."""
+        """Watch the live objects no longer; rates that were held at each step are written into the groups."""
         if self._engine is not None:
             self._engine.release()
+            for optimizer in self.objects.watched().values():
+                let_go(optimizer)
 
     def end(self, status: RunStatus, reason: str) -> None:
         """End it without a commit."""

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, final
 from seedbed.errors import InvalidInput
 from seedbed.gate import GateSpec, parse_gate
 from seedbed.loop._mirror import Mirror
+from seedbed.records.canonical._canonical import LARGEST_EXACT
 from seedbed.runtime import ResolvedConfig, door_config
 
 __all__ = ["DEFAULT_CHECKS", "Declared", "GateGiven", "RuntimeGiven", "config_of", "gate_of", "runtime_of"]
@@ -68,7 +69,11 @@ def runtime_of(given: RuntimeGiven) -> ResolvedConfig:
 def _plain(value: Any) -> Any:
     if isinstance(value, enum.Enum):
         return value.name
-    if value is None or isinstance(value, bool | int | str):
+    if isinstance(value, int) and abs(value) > LARGEST_EXACT:
+        return str(value)  # JSON would round it
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")  # no half of a character
+    if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)

@@ -1,6 +1,8 @@
 """What a run logs, told to other trackers while it runs."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol, final
 
 from seedbed.errors import InvalidInput
@@ -8,6 +10,9 @@ from seedbed.records import Commit, Json
 from seedbed.records.canonical._redaction import redacted_object
 
 __all__ = ["Mirror", "Mirrors", "mirrors_of"]
+
+
+_logger = logging.getLogger("seedbed.loop")
 
 
 class Mirror(Protocol):
@@ -55,11 +60,19 @@ class Mirrors:
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """It logged `values`."""
-        for mirror in self._begun:
-            mirror.log(step, values)
+        for mirror in tuple(self._begun):
+            self._told(mirror, partial(mirror.log, step, values))
 
     def finish(self, commit: Commit | None) -> None:
         """It has ended."""
-        ended, self._begun = self._begun, []
-        for mirror in ended:
-            mirror.finish(commit)
+        for mirror in tuple(self._begun):
+            self._told(mirror, partial(mirror.finish, commit))
+        self._begun = []
+
+    def _told(self, mirror: Mirror, tell: Callable[[], None]) -> None:
+        """Tell it; another tracker that fails is left out from then on, and the run goes on."""
+        try:
+            tell()
+        except Exception as problem:
+            self._begun.remove(mirror)
+            _logger.warning("the mirror %s failed and is told no more: %r", type(mirror).__name__, problem)

@@ -58,6 +58,11 @@ class Passes(Generic[Batch]):
                 self._keeper.end_step()
             self._position.end()
             self._keeper.end_pass()
+        except GeneratorExit:  # the loop left the pass by break: a resumed one does not go on within it
+            self._keeper.leave_step()
+            self._position.end()
+            self._keeper.end_pass()
+            raise
         finally:
             self._keeper.leave_step()
 

@@ -1,8 +1,8 @@
 """Changes that a loop plans ahead, each for the end of one step."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, final
 
 from seedbed.change import Add, Delta, Operation, Scale, Set
 from seedbed.errors import InvalidInput
@@ -10,7 +10,7 @@ from seedbed.loop._values import number_of
 
 __all__ = ["PlannedChanges", "operation_of", "reason_of"]
 
-_KINDS: Mapping[str, Callable[[float], Operation]] = {"set": Set, "add": Add, "scale": Scale}
+_KINDS: Mapping[str, type[Set] | type[Add] | type[Scale]] = {"set": Set, "add": Add, "scale": Scale}
 
 
 def reason_of(why: object) -> str:
@@ -39,14 +39,15 @@ class PlannedChanges:
     """Deltas, each proposed at the end of its step; what was proposed before a checkpoint is not proposed again."""
 
     waiting: list[tuple[int, Delta]] = field(default_factory=list)
-    restored_step: int = -1
     done: list[tuple[int, str]] = field(default_factory=list)
+    _restored: list[tuple[int, Delta]] = field(default_factory=list)
 
     def add(self, at: int, delta: Delta, now: int) -> None:
         """Plan `delta` for the end of step `at`. Raises InvalidInput for a step that is over."""
-        if (at, repr(delta)) in self.done:
+        if (at, repr(delta)) in self.done or (at, delta) in self._restored:
+            self._restored = [each for each in self._restored if each != (at, delta)]
             return
-        if at < now and at > self.restored_step:
+        if at < now:
             raise InvalidInput(f"propose_at: step {at} is over, the run has taken {now}; call propose to do it now")
         self.waiting.append((at, delta))
 
@@ -59,11 +60,26 @@ class PlannedChanges:
         self.done += [(at, repr(delta)) for at, delta in due]
         return [delta for _, delta in due]
 
-    def state(self) -> list[list[object]]:
-        """What a checkpoint keeps: what was proposed already."""
-        return [[at, delta] for at, delta in self.done]
+    def state(self) -> dict[str, list[list[Any]]]:
+        """What a checkpoint keeps: what was proposed already, and what still waits."""
+        return {
+            "done": [[at, delta] for at, delta in self.done],
+            "waiting": [[at, *_plain(delta)] for at, delta in self.waiting],
+        }
 
-    def restore(self, state: Sequence[Sequence[object]]) -> None:
-        """Leave out what was proposed already, also where it was planned before the run was restored."""
-        self.done = [(int(str(at)), str(delta)) for at, delta in state]
-        self.waiting = [(at, delta) for at, delta in self.waiting if (at, repr(delta)) not in self.done]
+    def restore(self, state: Mapping[str, Sequence[Sequence[Any]]]) -> None:
+        """Leave out what was proposed already, and wait for the rest; the loop may plan it again, before or after."""
+        self.done = [(at, delta) for at, delta in state["done"]]
+        again = [(at, _delta(*plain)) for at, *plain in state["waiting"]]
+        planned = [each for each in self.waiting if (each[0], repr(each[1])) not in self.done]
+        self._restored = [each for each in again if each not in planned]
+        self.waiting = [*planned, *self._restored]
+
+
+def _plain(delta: Delta) -> list[Any]:
+    kind = next(name for name, made in _KINDS.items() if isinstance(delta.op, made))
+    return [delta.parameter, kind, delta.op.value, delta.reason, delta.proposer]
+
+
+def _delta(parameter: str, kind: str, value: float, reason: str, proposer: str) -> Delta:
+    return Delta(parameter, _KINDS[kind](value), reason, proposer)

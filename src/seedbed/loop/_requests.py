@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-from seedbed.errors import SeedbedError
 from seedbed.loop._attempt import Attempt
 from seedbed.loop._stop import StopRequested
 from seedbed.loop.steering import Asked, Controls, Desk, Post, Steering, Verb, close_door
@@ -74,7 +73,7 @@ class Requests:
     def _stop(self, asked: Asked, step: int) -> None:
         try:
             told = f"; {self.checkpoint()}"
-        except SeedbedError as problem:
+        except Exception as problem:  # of the loop's own writer too
             told = f"; no checkpoint was written: {problem}"
         self.steering.done(asked, step, f"stopped after step {step}{told}")
         raise StopRequested(f"request {asked.number} of {asked.proposer} after step {step}")
@@ -82,8 +81,8 @@ class Requests:
     def _write_checkpoint(self, asked: Asked, step: int) -> None:
         try:
             self.steering.done(asked, step, self.checkpoint())
-        except SeedbedError as problem:
-            self.steering.failed(asked, step, str(problem))
+        except Exception as problem:  # of the loop's own writer too: what was asked fails, and not the training
+            self.steering.failed(asked, step, f"{type(problem).__name__}: {problem}")
 
 
 def _post(attempt: Attempt) -> Post:

@@ -36,7 +36,7 @@ from seedbed.loop._values import StepValues, flat_names
 from seedbed.loop.provenance import Collecting, collect
 from seedbed.loop.repro._recorder import Recorder
 from seedbed.loop.settings import BoundSetting, LiveObjects, SettingsView
-from seedbed.records import ActiveRun, Commit, SnapshotDraft, Store
+from seedbed.records import ActiveRun, Commit, SnapshotDraft, Store, canonical_json
 from seedbed.runtime import Contract, Witness
 
 __all__ = ["Run"]
@@ -69,6 +69,7 @@ class Run:
         self._made_of = made_of
         self._requests: Requests | None = None
         self._last_checkpoint: Path | None = None
+        self._gives_state = False  # whether the loop keeps values of its own in its checkpoint
         self._write_asked: Callable[[], str] | None = None
         self._mirrors = Mirrors(declared.mirrors)
         self._values = StepValues(self._write)
@@ -204,7 +205,9 @@ class Run:
         """
         self._require_open()
         given = flat_names(values or {}, named)
-        self._results |= {name: result_of(name, value) for name, value in given.items()}
+        results = self._results | {name: result_of(name, value) for name, value in given.items()}
+        canonical_json(nested(results))  # what cannot be recorded is refused here, and not at the end
+        self._results = results
 
     def settings(self) -> SettingsView:
         """What can be changed now: live values, bounds, names, and when each may move again."""
@@ -302,7 +305,7 @@ class Run:
         if self._recorder is not None:
             place = self._recorder.place_of(place, "checkpoint", self.step)
         write_checkpoint(place, self._objects, self.state_dict(), state)
-        self._last_checkpoint = place
+        self._last_checkpoint, self._gives_state = place, bool(state)
         return True
 
     def restore(self, path: Path | str) -> bool:
@@ -321,6 +324,7 @@ class Run:
         if self._attempt.is_finished(run_id, found["run"]["project"]):
             self._shown.say(f"{path} is of run {run_id}, which has finished: this is a new run")
             return False
+        self._require_resumable(found["run"])
         _ = self._attempt.settings  # found before anything is loaded, with bounds from the values that the run began at
         load_parts(found, self._objects, Path(path))
         self.load_state_dict(found["run"])
@@ -348,6 +352,16 @@ class Run:
 
         Raises Conflict after the first step, and for a run of another project or one that has finished.
         """
+        self._require_resumable(state)
+        self._attempt.resume(state["run_id"], ChangeState.model_validate_json(state["changes"]))
+        self._steps.restore(state["steps"])
+        self._elapsed_before = state["elapsed_seconds"]
+        self._planned.restore(state["planned"])
+        self.witness.load_state(state["witness"])
+        restore_generators(state["generators"])
+
+    def _require_resumable(self, state: Mapping[str, Any]) -> None:
+        """Before anything is loaded: raise Conflict where this run cannot go on from that state."""
         self._require_open()
         if state["project"] != self.project:
             raise Conflict(
@@ -359,12 +373,7 @@ class Run:
                 f"the checkpoint is of version {state['schema_version']}, expected {_STATE_VERSION}; go on with the "
                 "version of Seedbed that wrote it"
             )
-        self._attempt.resume(state["run_id"], ChangeState.model_validate_json(state["changes"]))
-        self._steps.restore(state["steps"])
-        self._elapsed_before = state["elapsed_seconds"]
-        self._planned.restore(state["planned"])
-        self.witness.load_state(state["witness"])
-        restore_generators(state["generators"])
+        self._attempt.require_resumable(state["run_id"])
 
     def say(self, text: str) -> None:
         """Tell the person who watches; nothing where the run is quiet."""
@@ -467,6 +476,7 @@ class Run:
                 )
             else:
                 Requests.refuse(self._attempt, "it was started with steer=False")
+            self._propose_due()  # what a checkpoint was written before, at the end of its step
 
     def _go_on(self) -> None:
         """Before the first step of a run that is compared with another: go on from its checkpoint, if it has one."""
@@ -508,10 +518,13 @@ class Run:
     def _lost(self, why: str) -> None:
         self._shown.say(f"resumed, and the order of data is unknown: {why}")
 
-    def _between(self) -> None:
+    def _propose_due(self) -> None:
         if self._planned.waiting:
             for delta in self._planned.due(self.step):
                 self._propose(delta)
+
+    def _between(self) -> None:
+        self._propose_due()
         if self._recorder is not None:
             self._recorder.between(self.step, lambda: self.engine, self.checkpoint)
         now = time.monotonic()
@@ -524,12 +537,21 @@ class Run:
         self._shown.between_steps(self.step, self._values.latest, self.evidence, self.engine.history)
 
     def _checkpoint_asked(self) -> str:
-        """Write the checkpoint that somebody asked for: where the loop writes its own, else in the run's folder."""
+        """Write the checkpoint that somebody asked for, in words: where the loop writes its own, if that loses nothing.
+
+        Beside it, where the loop keeps values of its own there, which only it can give; else in the run's folder.
+        """
         if self._write_asked is not None:
             return self._write_asked()
-        path = self._last_checkpoint or self.record.path("checkpoint.pt")
-        self.checkpoint(path)
-        return f"wrote {path.name} after step {self.step}"
+        own = self._last_checkpoint
+        if own is None:
+            path, told = self.record.path("checkpoint"), "; it is in the run's folder, `run.restore` takes its path"
+        elif self._gives_state:
+            path, told = own.with_name(f"{own.stem}-asked{own.suffix}"), f", without what the loop keeps in {own.name}"
+        else:
+            path, told = own, ""
+        write_checkpoint(path, self._objects, self.state_dict(), {})
+        return f"wrote {path.name} after step {self.step}{told}"
 
     def _draft(self) -> SnapshotDraft:
         audit = self.audit()

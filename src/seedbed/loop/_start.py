@@ -60,8 +60,6 @@ def start(
     Nothing is recorded before the first step. What is wrong is refused here: raises InvalidInput, ContractBroken where
     a STRICT run cannot have what it declares, and as `Store.open`.
     """
-    for left in left_open():
-        left.abandon("another run was started in its place")
     require_name("project", project)
     declared = Declared(
         project=project,
@@ -80,7 +78,9 @@ def start(
     attempt.bind(objects)
     _ = attempt.settings  # what `settings` overrides must be there
     contract = declare(declared.runtime, device=device_of(objects))
-    made_of = Collecting(data, cache=opened.work, say=None if quiet else say)
+    made_of = Collecting(data, say=None if quiet else say)
+    for left in left_open():
+        left.abandon("another run was started in its place")
     started = Run(attempt, declared, contract, made_of)
     if run is not None:
         _ = attempt.record  # a name that cannot be had is refused here

@@ -133,7 +133,9 @@ class Stepping:
         """What a checkpoint keeps."""
         if self._block is not None and self.has_stepped:
             self.position.stepped()
-        counts = {"step": self.step, "iteration": self.iteration, "epoch": self.epoch}
+        # A resumed loop goes back to the last step, and takes the micro-batches after it again.
+        iteration = self.iteration - (self.position.delivered - self.position.used)
+        counts = {"step": self.step, "iteration": iteration, "epoch": self.epoch}
         return {**counts, "position": self.position.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:

@@ -99,8 +99,8 @@ def flat_names(values: Mapping[str, object], named: Mapping[str, object]) -> dic
     if twice := sorted(values.keys() & named.keys()):
         raise InvalidInput(f"{', '.join(twice)}: given twice, in the mapping and by name; give each name once")
     for name in values:
-        if not isinstance(name, str) or not name:
-            raise InvalidInput(f"expected names that are texts, found {name!r}")
+        if not isinstance(name, str) or not name or not name.isprintable():
+            raise InvalidInput(f"expected names that are texts of printable characters, found {name!r}")
     return {**values, **named}
 
 

@@ -104,6 +104,7 @@ class Execution:
         attempt.bind(LiveObjects({"": trainer.model}, {"": trainer.optimizer}, {"": trainer.scheduler}))
         declared = Declared(record.project, config.model_dump(mode="json"), contract.resolved, quiet=True)
         self.run = Run(attempt, declared, contract, None)
+        self.run.checkpoint_by(self._checkpoint_asked)
         self._progress = self._resumed()
         self._observed: Mapping[str, int] = {}
         self._to_compile = {"training", "evaluation"} if contract.selected(Feature.CDC) else set()
@@ -217,6 +218,10 @@ class Execution:
     def _checkpoint(self) -> None:
         self.run.checkpoint(self.run.record.path(CHECKPOINT), **self._progress.model_dump(mode="json"))
         self._injection.after_checkpoint()
+
+    def _checkpoint_asked(self) -> str:
+        self._checkpoint()
+        return f"wrote {CHECKPOINT} after step {self.run.step}"
 
     def _report(self, phase: TrainingPhase, step: int, num_steps: int, num_events: int) -> None:
         self.run.record.beat()

@@ -6,7 +6,7 @@ from math import isfinite
 
 from seedbed.change._history import ChangeHistory
 from seedbed.change.parameters._delta import Delta, Scale, Set
-from seedbed.errors import Conflict, InvalidInput
+from seedbed.errors import InvalidInput
 from seedbed.loop.settings._found import Joint
 
 __all__ = ["joint_deltas", "require_apart"]
@@ -33,7 +33,7 @@ def joint_deltas(delta: Delta, joint: Joint, values: Mapping[str, float]) -> lis
 
 
 def require_apart(path: Sequence[str], others: Iterable[Sequence[str]], history: ChangeHistory) -> None:
-    """Raise Conflict where the module at the end of `path` holds, or is inside, one of `others` that was changed.
+    """Raise InvalidInput where the module at the end of `path` holds, or is inside, one of `others` that was changed.
 
     A watch on a module covers all inside it, and would take another change in there for one by foreign code.
     """
@@ -42,7 +42,7 @@ def require_apart(path: Sequence[str], others: Iterable[Sequence[str]], history:
         *its_owner, its_module = other
         is_related = its_owner == owner and its_module != module and _is_inside(module, its_module)
         if is_related and (change := history.held(key := ".".join(other))) is not None:
-            raise Conflict(
+            raise InvalidInput(
                 f"change {change.id} was of {key}, whose weights are partly those of {'.'.join(path)}: freeze and "
                 f"unfreeze them by {key} in this run"
             )

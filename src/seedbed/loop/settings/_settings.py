@@ -129,8 +129,8 @@ class Settings:
     def propose(self, delta: Delta, step: int, *, against: str | None = None) -> tuple[ChangeRecord, ...]:
         """Propose a delta whose parameter is any name of a setting; several together are changed all or none.
 
-        Raises as `resolve` and as `ChangeEngine.propose_all`, and Conflict where a module was frozen or unfrozen with
-        another that holds it, or is inside it.
+        Raises as `resolve` and as `ChangeEngine.propose_all`, and InvalidInput where a module was frozen or unfrozen
+        with another that holds it, or is inside it.
         """
         engine = self._require_engine()
         key = self.resolve(delta.parameter)
@@ -144,8 +144,10 @@ class Settings:
         if key_of_path(candidate.path) not in self._found:
             self._bind(candidate)
 
-    def prepare(self, state: ChangeState) -> None:
+    def prepare(self, state: ChangeState) -> tuple[str, ...]:
         """Bind what a checkpoint holds and was bound on request or by the loop; then call `engine.resume(state)`.
+
+        Returns the settings of a loader that has not come yet: leave them out of the state, and restore them later.
 
         Call it before `engine` where the objects have been loaded already: their groups are settings as they were then,
         although what they hold may have become equal, or no longer is. Raises NotFound or InvalidInput where the model
@@ -154,9 +156,12 @@ class Settings:
         if self._engine is None:
             self._name_as(state.values.keys())
         self._loop_numbers.prepare({key: each for key, each in state.values.items() if key not in self._found})
-        for key in state.values:
-            if key not in self._found:
+        missing = [key for key in state.values if key not in self._found]
+        later = () if self._objects.loaders else tuple(key for key in missing if key.startswith("loader."))
+        for key in missing:
+            if key not in later:
                 self.resolve(key)
+        return later
 
     def clip(self, parameters: Iterable[Tensor] | Tensor, max_norm: float) -> Tensor:
         """Clip gradients in place of `torch.nn.utils.clip_grad_norm_`; the setting `clip.norm` from the first call on.

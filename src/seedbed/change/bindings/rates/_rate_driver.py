@@ -8,7 +8,7 @@ from seedbed.change.bindings._step_hub import hub_of
 from seedbed.change.bindings.rates._rate_hold import FREE, RateHold
 from seedbed.change.bindings.schedules._schedulers import Rates, Slot, group_slots
 
-__all__ = ["RateDriver", "driver_of", "is_held"]
+__all__ = ["RateDriver", "driver_of", "is_held", "let_go"]
 
 _DRIVER = "_seedbed_rates"
 
@@ -52,6 +52,14 @@ class RateDriver:
         if hub is not None and bool(self._holds) is not self._is_attached:
             self._is_attached = bool(self._holds)
             (hub.attach if self._is_attached else hub.detach)(self)
+
+    def let_go(self) -> None:
+        """Hold nothing any more: the groups keep what their next step would have used."""
+        self.end()
+        for slot, rate in zip(group_slots(self._optimizer), self.rates(), strict=True):
+            if self.hold(slot.group or 0) != FREE:
+                slot.put(rate)
+        self.put_holds(dict.fromkeys(self._holds, FREE))
 
     def written(self) -> Rates:
         """What the schedule wrote last, by group."""
@@ -97,3 +105,10 @@ def is_held(optimizer: Optimizer) -> bool:
     """Whether an earlier change is carried out at its steps."""
     driver: RateDriver | None = vars(optimizer).get(_DRIVER)
     return driver is not None and driver.is_holding
+
+
+def let_go(optimizer: Optimizer) -> None:
+    """Leave the optimizer as it would be had the held rates been written into its groups."""
+    driver: RateDriver | None = vars(optimizer).pop(_DRIVER, None)
+    if driver is not None:
+        driver.let_go()
