@@ -1,6 +1,6 @@
 """Why two runs differ, as far as it can be known from what they wrote."""
 
-from seedbed.loop.repro._compare import VALUE, Difference
+from seedbed.loop.repro._compare import VALUE, TraceDifference
 from seedbed.loop.repro._parts import BATCH
 from seedbed.loop.repro._trace import Trace
 
@@ -20,7 +20,7 @@ _SEEDS = {
 }
 
 
-def probable_cause(first: Trace, second: Trace, found: Difference) -> str:
+def probable_cause(first: Trace, second: Trace, found: TraceDifference) -> str:
     """The probable cause of a difference, and what would tell more."""
     for name, words in _SETTINGS.items():
         here, there = first.process.get(name), second.process.get(name)
@@ -46,7 +46,7 @@ def probable_cause(first: Trace, second: Trace, found: Difference) -> str:
     return _cause_of_computing(first, found)
 
 
-def _cause_of_computing(first: Trace, found: Difference) -> str:
+def _cause_of_computing(first: Trace, found: TraceDifference) -> str:
     inputs = "the batch and the states of the global generators were equal"
     if not any(name.startswith(f"{BATCH} ") for step in first.steps.values() for name in step.digests):
         inputs = "the states of the global generators were equal; the batches were not seen (use run.steps)"
