@@ -10,9 +10,12 @@ from seedbed.change import ChangeRecord, Delta
 from seedbed.errors import SeedbedError
 from seedbed.loop._attempt import Attempt
 from seedbed.loop._stop import StopRequested
+from seedbed.loop._together import Together
 from seedbed.loop.steering import Asked, Controls, Desk, Post, Steering, Verb, close_door
 
 __all__ = ["Requests"]
+
+_OFTEN = 0.5  # seconds; several processes look when they meet, which is about once a second
 
 
 @final
@@ -30,20 +33,27 @@ class Requests:
         cls, attempt: Attempt, step: Callable[[], int], checkpoint: Callable[[], str], say: Callable[[str], None]
     ) -> "Requests":
         """Take requests to this attempt from now on; `step` gives the number of steps taken so far."""
-        record, engine = attempt.record, attempt.engine
 
         def propose(delta: Delta, step: int, against: str | None) -> ChangeRecord | None:
             return attempt.propose(delta, step, against)[0]
 
-        controls = Controls(
-            propose=propose,
-            history=lambda: engine.history,
-            state_hash=lambda: attempt.settings.view(step()).state,
-            resolve=attempt.settings.resolve,
-            settings=lambda: attempt.settings.view(step()).settings,
-        )
-        desk = Desk(_post(attempt), record.attempt, attempt.store.clock, in_background=attempt.store.is_remote)
-        return cls(Steering(desk, controls), checkpoint, record.beat, say)
+        steering = Steering(_desk(attempt), _controls(attempt, step, propose))
+        return cls(steering, checkpoint, attempt.record.beat, say)
+
+    @classmethod
+    def open_for(
+        cls, together: Together, attempt: Attempt, step: Callable[[], int], say: Callable[[str], None]
+    ) -> "Requests":
+        """As `open`, on the leader of several processes: each of them carries out what is asked."""
+        beat = attempt.record.beat
+
+        def wait() -> None:
+            together.announce_wait(step())
+            beat()
+
+        controls = _controls(attempt, step, together.announce)
+        steering = Steering(_desk(attempt), controls, every_seconds=_OFTEN)
+        return cls(steering, lambda: together.announce_checkpoint(step()), wait, say)
 
     @staticmethod
     def refuse(attempt: Attempt, why: str) -> None:
@@ -88,6 +98,23 @@ class Requests:
             self.steering.done(asked, step, self.checkpoint())
         except SeedbedError as problem:
             self.steering.failed(asked, step, str(problem))
+
+
+def _controls(
+    attempt: Attempt, step: Callable[[], int], propose: Callable[[Delta, int, str | None], ChangeRecord | None]
+) -> Controls:
+    engine = attempt.engine
+    return Controls(
+        propose=propose,
+        history=lambda: engine.history,
+        state_hash=lambda: attempt.settings.view(step()).state,
+        resolve=attempt.settings.resolve,
+        settings=lambda: attempt.settings.view(step()).settings,
+    )
+
+
+def _desk(attempt: Attempt) -> Desk:
+    return Desk(_post(attempt), attempt.record.attempt, attempt.store.clock, in_background=attempt.store.is_remote)
 
 
 def _post(attempt: Attempt) -> Post:

@@ -25,11 +25,14 @@ from seedbed.loop._objects import Given, first_optimizer, objects_of
 from seedbed.loop._open_runs import note_closed
 from seedbed.loop._passes import EvaluationBatches, Passes
 from seedbed.loop._plan import PlannedChanges, operation_of
+from seedbed.loop._ranks import Place
 from seedbed.loop._requests import Requests
 from seedbed.loop._results import nested, result_of
 from seedbed.loop._shown import Shown
 from seedbed.loop._stepping import StepEvents, Stepping
 from seedbed.loop._stop import StopRequested
+from seedbed.loop._together import Together
+from seedbed.loop._together_end import TogetherEnd
 from seedbed.loop._values import StepValues, flat_names
 from seedbed.loop.provenance import Collecting, collect
 from seedbed.loop.settings import Candidate, LiveObjects, SettingsView
@@ -62,6 +65,7 @@ class Run:
         self._shown = Shown(quiet=declared.quiet)
         self._made_of = made_of
         self._requests: Requests | None = None
+        self._together: Together | None = None
         self._last_checkpoint: Path | None = None
         self._write_asked: Callable[[], str] | None = None
         self._mirrors = Mirrors(declared.mirrors)
@@ -80,7 +84,9 @@ class Run:
     @property
     def run_id(self) -> str:
         """The name of the run."""
-        return self.record.run_id
+        if not self._attempt.has_begun:
+            self._require_open()
+        return self._attempt.run_id
 
     @property
     def store(self) -> Store:
@@ -224,12 +230,12 @@ class Run:
     ) -> ChangeRecord:
         """Propose to change the setting `name` to a value, by a summand or by a factor; returns the outcome so far.
 
-        `against` is the state hash that the proposal rests on. Raises NotFound for an unknown setting, InvalidInput for
+        `against` is the state hash that the proposal rests on. In several processes each proposes the same, at the same
+        step. Raises NotFound for an unknown setting, InvalidInput for
         a wrong value, and Conflict where the state has another hash.
         """
         self._require_open()
-        delta = Delta(name, operation_of(set, add, scale), why, proposer)
-        return self._attempt.propose(delta, self.step, against)[0]
+        return self._propose(Delta(name, operation_of(set, add, scale), why, proposer), against)
 
     def propose_at(
         self,
@@ -345,7 +351,8 @@ class Run:
     def finish(self, draft: SnapshotDraft | None = None) -> Commit | None:
         """End the run: commit it, compare it, judge it and print what was found; None where it has no result.
 
-        A `draft` is recorded as it is; make it after `audit`.
+        A `draft` is recorded as it is; make it after `audit`. In several processes each calls it; rank 0 alone has the
+        commit, and all have the report of the gate.
         """
         if not self._is_open:
             return self.commit
@@ -354,10 +361,12 @@ class Run:
             if self._steps.late:
                 raise self._steps.late
             self._begin()
-            if draft is None and not self._results:
+            end = TogetherEnd(self._attempt.ranks)
+            if not end.agreed(draft is not None or bool(self._results)):
                 self._end(RunStatus.FAILED, NO_RESULT)
                 return None
-            self._commit(draft or self._draft())
+            draft = draft or self._draft()
+            self.report = end.committed(lambda: None if draft is None else self._commit(draft))
         except BaseException as problem:
             self._end_by(problem)
             raise
@@ -377,8 +386,10 @@ class Run:
         self._steps.leave_step()
         self._values.end_step(self.step)
         self._values.flush()
+        if self._together is not None:
+            self._together.settle(Place.FINISH, self.step)
         self.engine.close()
-        return self.witness.audit(self._elapsed())
+        return TogetherEnd(self._attempt.ranks).audited(lambda: self.witness.audit(self._elapsed()))
 
     def evidence(self) -> AuditRun:
         """The runtime ledger so far; it enforces nothing."""
@@ -419,47 +430,76 @@ class Run:
             _ = self.engine
             self._steps.count(first_optimizer(self._objects))
             self._has_begun = True
-            self._mirrors.begin(self.project, self.run_id, self._declared.config)
-            if self._declared.steer:
-                self._requests = Requests.open(
-                    self._attempt, lambda: self.step, self._checkpoint_asked, self._shown.say
-                )
+            if (ranks := self._attempt.ranks) is not None:
+                self._together = Together(ranks, self._attempt, self._checkpoint_asked)
+            if self._attempt.leads:
+                self._mirrors.begin(self.project, self.run_id, self._declared.config)
+                self._open_requests()
             else:
-                Requests.refuse(self._attempt, "it was started with steer=False")
+                self._shown.close()
+                self._shown = Shown(quiet=True)
+
+    def _open_requests(self) -> None:
+        if not self._declared.steer:
+            Requests.refuse(self._attempt, "it was started with steer=False")
+        elif self._together is None:
+            self._requests = Requests.open(self._attempt, lambda: self.step, self._checkpoint_asked, self._shown.say)
+        else:
+            self._requests = Requests.open_for(self._together, self._attempt, lambda: self.step, self._shown.say)
+
+    def _propose(self, delta: Delta, against: str | None = None) -> ChangeRecord:
+        self._attempt.find_ranks()
+        if self._attempt.ranks is None:
+            return self._attempt.propose(delta, self.step, against)[0]
+        self._begin()
+        assert self._together is not None
+        return self._together.propose(delta, self.step, against)
 
     def _write(self, step: int, values: Mapping[str, float]) -> None:
-        self.record.log(step, values)
-        self._mirrors.log(step, values)
+        if self._attempt.leads:
+            self.record.log(step, values)
+            self._mirrors.log(step, values)
 
     def _taken(self, step: int) -> None:
         self._values.end_step(step)
 
     def _between(self) -> None:
         for delta in self._planned.due(self.step):
-            self._attempt.propose(delta, self.step)
-        if self._requests is not None:
-            self._requests.look(self.step)
-        self.record.beat()
+            self._propose(delta)
+        if self._together is not None:
+            self._together.between(self.step, self._look)
+        else:
+            self._look(self.step)
+        if self._attempt.leads:
+            self.record.beat()
         self._shown.between_steps(self.step, self._values.latest, self.evidence, self.engine.history)
+
+    def _look(self, step: int) -> None:
+        if self._requests is not None:
+            self._requests.look(step)
 
     def _checkpoint_asked(self) -> str:
         """Write the checkpoint that somebody asked for: where the loop writes its own, else in the run's folder."""
         if self._write_asked is not None:
             return self._write_asked()
-        path = self._last_checkpoint or self.record.path("checkpoint.pt")
+        path = self._last_checkpoint or Path("checkpoint.pt")
+        if self._last_checkpoint is None and self._attempt.leads:
+            path = self.record.path(path.name)
         self.checkpoint(path)
         return f"wrote {path.name} after step {self.step}"
 
-    def _draft(self) -> SnapshotDraft:
+    def _draft(self) -> SnapshotDraft | None:
         audit = self.audit()
+        if not self._attempt.leads:
+            return None
         made_of = collect() if self._made_of is None else self._made_of.finished()
         return draft_of(self.record, self._declared, self._objects, nested(self._results), audit, made_of)
 
-    def _commit(self, draft: SnapshotDraft) -> None:
+    def _commit(self, draft: SnapshotDraft) -> GateReport | None:
         self.commit = self.record.finish(draft)
-        self.report = judged(self.commit)
         if self._requests is not None:
             self._requests.steering.finish(self.step)
+        return judged(self.commit)
 
     def _end_by(self, problem: BaseException) -> None:
         """End as what ended the loop says; what fails besides is noted on it."""
@@ -471,7 +511,7 @@ class Run:
 
     def _end(self, status: RunStatus, reason: str) -> None:
         self._close()
-        if not self._attempt.has_begun:
+        if not self._attempt.has_begun or not self._attempt.leads:
             return
         with suppress(SeedbedError):  # the reason of the end is what must be kept
             self._values.end_step(self.step)

@@ -1,0 +1,48 @@
+"""Starts two real processes that train together, and reads what each of them told."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+PROGRAM = Path(__file__).parent / "ranks_program.py"
+
+
+class Processes:
+    """Two processes of one training that run `scenario`, with the variables that torchrun sets."""
+
+    def __init__(self, folder: Path, scenario: str, size: int = 2) -> None:
+        self.store, self.out = folder / "store", folder / scenario
+        self.out.mkdir()
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        common = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
+        command = [sys.executable, str(PROGRAM), scenario, str(self.store), str(self.out)]
+        self.children = [
+            subprocess.Popen(
+                command,
+                env={**common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            for rank in range(size)
+        ]
+
+    def wait(self, seconds: float = 90) -> list[int]:
+        """The exit codes, by rank."""
+        try:
+            self.said = [child.communicate(timeout=seconds)[0] for child in self.children]
+        finally:
+            for child in self.children:
+                child.kill()
+        return [child.returncode for child in self.children]
+
+    def told(self) -> list[dict[str, Any]]:
+        """What each rank told; fails with what they printed where one did not end well."""
+        codes = self.wait()
+        assert codes == [0] * len(codes), "\n---\n".join(self.said)
+        return [json.loads((self.out / f"{rank}.json").read_text(encoding="utf-8")) for rank in range(len(codes))]
