@@ -12,15 +12,15 @@ PROGRAM = Path(__file__).parent / "ranks_program.py"
 
 
 class Processes:
-    """Two processes of one training that run `scenario`, with the variables that torchrun sets."""
+    """Two processes of one training that run scenarios one after another, with the variables that torchrun sets."""
 
-    def __init__(self, folder: Path, scenario: str, size: int = 2) -> None:
-        self.store, self.out = folder / "store", folder / scenario
-        self.out.mkdir()
+    def __init__(self, folder: Path, *scenarios: str, size: int = 2) -> None:
+        self.store, self.out, self.said = folder / "store", folder / "out", [""]
+        self.out.mkdir(exist_ok=True)
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         common = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
-        command = [sys.executable, str(PROGRAM), scenario, str(self.store), str(self.out)]
+        command = [sys.executable, str(PROGRAM), ",".join(scenarios), str(self.store), str(self.out)]
         self.children = [
             subprocess.Popen(
                 command,
@@ -41,8 +41,10 @@ class Processes:
                 child.kill()
         return [child.returncode for child in self.children]
 
-    def told(self) -> list[dict[str, Any]]:
-        """What each rank told; fails with what they printed where one did not end well."""
+    def told(self, scenario: str) -> list[dict[str, Any]]:
+        """What each rank told of a scenario; fails with what they printed where one did not end well."""
         codes = self.wait()
         assert codes == [0] * len(codes), "\n---\n".join(self.said)
-        return [json.loads((self.out / f"{rank}.json").read_text(encoding="utf-8")) for rank in range(len(codes))]
+        return [
+            json.loads((self.out / f"{scenario}.{rank}.json").read_text(encoding="utf-8")) for rank in range(len(codes))
+        ]

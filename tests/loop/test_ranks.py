@@ -13,11 +13,11 @@ from seedbed.errors import SeedbedError
 from seedbed.records import Store, read_journal
 
 
-def ask(processes: Processes, run: str, name: str, **change: float) -> None:
+def ask(processes: Processes, run: str, name: str, scale: float) -> None:
     """Propose from outside, as soon as the run takes requests."""
     for _ in range(600):
         try:
-            seedbed.propose(run, name, store=processes.store, why="the loss is noisy", **change)
+            seedbed.propose(run, name, store=processes.store, why="the loss is noisy", scale=scale)
         except SeedbedError:
             time.sleep(0.05)
         else:

@@ -75,6 +75,7 @@ class ChangeEngine:
         self._open: dict[int, str] = {}
         self._peers: Peers | None = None
         self._sightings: dict[int, Sighting] = {}  # what the peers are to hear of
+        self._behind: dict[int, str] = {}  # which of them have not seen a change in use, and why
         self._standing: set[int] = set()  # the lost changes whose value stands, although a step did not use it
         self._settled = not journal.entries()
         self._register(proposers)
@@ -135,7 +136,7 @@ class ChangeEngine:
         for change_id, seen in joined.items():
             record = self.history[change_id]
             if seen.use is Use.OPEN:
-                self._open[change_id] = seen.why
+                self._behind[change_id] = seen.why
                 continue
             self._sightings.pop(change_id, None)
             if seen.use is Use.LOST and record.phase in {Kind.APPLIED, Kind.EFFECTIVE}:
@@ -252,7 +253,8 @@ class ChangeEngine:
     def close(self) -> None:
         """End every watch. A change that no step has used until now is UNKNOWN."""
         for change_id in self._watched.values():
-            why = f": {reason}" if (reason := self._open.get(change_id)) else ""
+            reason = self._behind.get(change_id) or self._open.get(change_id)
+            why = f": {reason}" if reason else ""
             self._ledger.give_up(change_id, f"the run ended before a step used it{why}")
         self._end_watches()
 
@@ -564,6 +566,8 @@ class ChangeEngine:
 
     def _note_use(self, change_id: int, step: int, report: UseReport) -> None:
         record = self.history[change_id]
+        if self._peers is not None and record.phase not in {Kind.APPLIED, Kind.EFFECTIVE}:
+            return  # a peer has lost it
         if report.use is Use.OPEN:
             self._open[change_id] = report.why
         elif report.use is Use.LOST:

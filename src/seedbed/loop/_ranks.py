@@ -74,6 +74,10 @@ class Ranks:
         """Whether this process keeps the record, takes requests and prints."""
         return self.rank == 0
 
+    def place(self) -> dict[str, int]:
+        """Which process this is, as a checkpoint keeps it."""
+        return {"rank": self.rank, "size": self.size}
+
     def exchange(self, place: Place, first: int = 0, second: int = 0, text: str = "") -> list[Said]:
         """Tell all, and hear all, by rank: one small collective, and a second one where any has a text.
 

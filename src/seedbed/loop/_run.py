@@ -32,6 +32,7 @@ from seedbed.loop._shown import Shown
 from seedbed.loop._stepping import StepEvents, Stepping
 from seedbed.loop._stop import StopRequested
 from seedbed.loop._together import Together
+from seedbed.loop._together_checkpoint import own_state, read_together, write_together
 from seedbed.loop._together_end import TogetherEnd
 from seedbed.loop._values import StepValues, flat_names
 from seedbed.loop.provenance import Collecting, collect
@@ -284,11 +285,17 @@ class Run:
     def checkpoint(self, path: Path | str, *, every: int | None = None, **state: object) -> bool:
         """Write all that a resume needs to `path`, whole and durable: bound objects, changes, generators, and `state`.
 
-        With `every`, only at steps that it divides; whether it was written. `state` takes tensors and plain values.
+        With `every`, only at steps that it divides; whether it was written. In several processes each calls it, and
+        rank 0 writes the file. `state` takes tensors and plain values.
         """
         if every is not None and (self.step % every or not self._steps.has_stepped):
             return False
-        write_checkpoint(Path(path), self._objects, self.state_dict(), state)
+        self._begin()
+        if self._together is None:
+            write_checkpoint(Path(path), self._objects, self.state_dict(), state)
+        else:
+            self._together.settle(Place.CHECKPOINT, self.step)
+            write_together(self._together.ranks, Path(path), self._objects, self.state_dict(), state)
         self._last_checkpoint = Path(path)
         return True
 
@@ -299,12 +306,9 @@ class Run:
         given is in `restored`. Raises Conflict after the first step, StoreCorrupt for a damaged file.
         """
         self._require_open()
-        found = read_checkpoint(Path(path))
+        ranks = self._attempt.find_ranks()
+        found = self._resumable(Path(path)) if ranks is None else read_together(ranks, Path(path), self._resumable)
         if found is None:
-            return False
-        run_id = found["run"]["run_id"]
-        if self._attempt.is_finished(run_id, found["run"]["project"]):
-            self._shown.say(f"{path} is of run {run_id}, which has finished: this is a new run")
             return False
         load_parts(found, self._objects, Path(path))
         self.load_state_dict(found["run"])
@@ -320,10 +324,11 @@ class Run:
             "run_id": self.run_id,
             "elapsed_seconds": self._elapsed(),
             "steps": self._steps.state(),
-            "changes": self.engine.state(self.step).model_dump_json(),
+            "changes": self._changes().model_dump_json(),
             "planned": self._planned.state(),
             "witness": self.witness.state(),
             "generators": generator_states(),
+            **({} if self._attempt.ranks is None else self._attempt.ranks.place()),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -337,12 +342,16 @@ class Run:
                 f"the checkpoint is of project {state['project']}, version {state['schema_version']}; expected "
                 f"{self.project}, version {_STATE_VERSION}"
             )
+        own = own_state(state, self._attempt.find_ranks())
         self._attempt.resume(state["run_id"], ChangeState.model_validate_json(state["changes"]))
-        self._steps.restore(state["steps"])
+        self._steps.restore({**state["steps"], **({} if own is None else {"position": own["position"]})})
         self._elapsed_before = state["elapsed_seconds"]
         self._planned.restore(state["planned"])
         self.witness.load_state(state["witness"])
-        restore_generators(state["generators"])
+        if own is None:
+            self._shown.say("the checkpoint is of other processes: the random numbers of this one go on anew")
+        else:
+            restore_generators(own["generators"])
 
     def say(self, text: str) -> None:
         """Tell the person who watches; nothing where the run is quiet."""
@@ -477,6 +486,17 @@ class Run:
     def _look(self, step: int) -> None:
         if self._requests is not None:
             self._requests.look(step)
+
+    def _changes(self) -> ChangeState:
+        state = self.engine.state(self.step)
+        return state if self._attempt.leads else state.model_copy(update={"journal_head": None})
+
+    def _resumable(self, path: Path) -> dict[str, Any] | None:
+        found = read_checkpoint(path)
+        if found is not None and self._attempt.is_finished(found["run"]["run_id"], found["run"]["project"]):
+            self._shown.say(f"{path} is of run {found['run']['run_id']}, which has finished: this is a new run")
+            return None
+        return found
 
     def _checkpoint_asked(self) -> str:
         """Write the checkpoint that somebody asked for: where the loop writes its own, else in the run's folder."""
