@@ -18,12 +18,13 @@ from torch.nn.parallel import DistributedDataParallel
 
 import seedbed
 from seedbed.change import Use, UseReport
-from seedbed.errors import SeedbedError
+from seedbed.errors import InvalidInput, SeedbedError
 from seedbed.loop.settings import Candidate, Limits
 
 MOST_STEPS = 4_000
 RUNTIME = {"sdpa": "off", "flash": "off", "amp": "off", "cdc": "off"}
-SECONDS = 60
+SECONDS = 150
+DIED = 9
 
 
 class Training:
@@ -92,7 +93,7 @@ class Number:
 
     def write(self, value: float) -> None:
         if self._way == "dies":
-            os._exit(9)
+            os._exit(DIED)
         if self._way != "ignores":
             self.value = value
 
@@ -199,6 +200,24 @@ def kernels(store: Path) -> dict[str, Any]:
     return {"outcomes": outcomes(run), "code": run.exit_code}
 
 
+def freezing(store: Path) -> dict[str, Any]:
+    """Freeze a layer, of a model that does not look for unused weights and of one that does."""
+    said = ""
+    for finds in (False, True):
+        training = Training(store)
+        training.model = DistributedDataParallel(training.net, find_unused_parameters=finds)
+        with training.start(run=f"freezing-{finds}") as run:
+            for step, _ in run.steps(range(6)):
+                if step == 3:
+                    try:
+                        run.propose("model.freeze.0", set=1, why="to see")
+                    except InvalidInput as problem:
+                        said = str(problem)
+                training.step()
+            run.result(loss=1.0)
+    return {"said": said, "outcomes": outcomes(run), "weights": training.weights()}
+
+
 def dying(store: Path) -> dict[str, Any]:
     """Rank 1 dies while a change is made; the first time."""
     path = store.parent / "dying.checkpoint"
@@ -228,6 +247,7 @@ SCENARIOS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "zero": lambda store: resumed(store, "zero"),
     "fsdp": lambda store: resumed(store, "fsdp"),
     "kernels": kernels,
+    "freezing": freezing,
     "dying": dying,
 }
 

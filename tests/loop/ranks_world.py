@@ -32,8 +32,10 @@ class Processes:
             for rank in range(size)
         ]
 
-    def wait(self, seconds: float = 90) -> list[int]:
+    def wait(self, seconds: float = 180) -> list[int]:
         """The exit codes, by rank."""
+        if all(child.returncode is not None for child in self.children):
+            return [child.returncode for child in self.children]
         try:
             self.said = [child.communicate(timeout=seconds)[0] for child in self.children]
         finally:

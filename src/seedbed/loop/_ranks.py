@@ -4,8 +4,8 @@ import enum
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, final
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import torch
 import torch.distributed as dist
@@ -78,17 +78,24 @@ class Ranks:
         """Which process this is, as a checkpoint keeps it."""
         return {"rank": self.rank, "size": self.size}
 
+    def leave(self) -> None:
+        """The run has ended, and says nothing more."""
+        self._group, self.is_broken = None, True
+
     def exchange(self, place: Place, first: int = 0, second: int = 0, text: str = "") -> list[Said]:
         """Tell all, and hear all, by rank: one small collective, and a second one where any has a text.
 
-        Raises ContractBroken where a process is at another place, and RuntimeError as torch where one has ended.
+        Raises ContractBroken where a process is at another place, and Conflict where one has ended.
         """
         try:
             return self._exchange(place, first, second, text.encode())
         except BaseException as problem:
             self.is_broken = True
             if isinstance(problem, RuntimeError) and not isinstance(problem, SeedbedError):
-                problem.add_note(f"rank {self.rank} {place.value} and waited for the others, of which one has ended")
+                raise Conflict(
+                    f"rank {self.rank} {place.value} and waited for the others, of which one has ended or is not "
+                    f"reached: start all of them again from the last checkpoint ({problem})"
+                ) from problem
             raise
 
     def led(self, place: Place, do: Callable[[], str]) -> str:
@@ -128,7 +135,15 @@ class Ranks:
         return parts
 
 
-@cache
-def _group_of(world: object) -> Any:  # noqa: ARG001  another world needs another group
-    """The group for what is said in this `world`; the runs of a process share it."""
-    return dist.new_group(backend="gloo")
+# The group of each world that was initialised, for all runs of the process. PyTorch owns it until it is destroyed with
+# its world; kept longer, it would end the process with an abort at its exit.
+_groups: WeakKeyDictionary[Any, ReferenceType[Any]] = WeakKeyDictionary()
+
+
+def _group_of(world: Any) -> Any:
+    known = _groups.get(world)
+    group = None if known is None else known()
+    if group is None:
+        group = dist.new_group(backend="gloo")
+        _groups[world] = ref(group)
+    return group

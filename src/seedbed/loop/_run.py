@@ -551,6 +551,8 @@ class Run:
         self._steps.end()
         self.witness.close()
         self._attempt.release()
+        if self._attempt.ranks is not None:
+            self._attempt.ranks.leave()
 
     def _elapsed(self) -> float:
         return self._elapsed_before + time.monotonic() - self._began

@@ -5,8 +5,8 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from typing import Any, final
 
 from seedbed.change import Add, ChangeRecord, Delta, Scale, Set, Sighting, Use, joined_sightings
@@ -123,15 +123,21 @@ class Together:
                     self._left = leader.first // _FIELD
                     return
                 case _Order.PROPOSE:
-                    with suppress(SeedbedError):  # rank 0 has the same, and answers
-                        self._made(_unpacked(told), step, None)
+                    self._try(partial(self._made, _unpacked(told), step, None))
                 case _Order.CHECKPOINT:
-                    with suppress(SeedbedError):
-                        self._checkpoint()
+                    self._try(self._checkpoint)
                 case _Order.STOP:
                     raise StopRequested(told)
                 case _Order.FAIL:
                     raise Conflict(f"rank 0: {told}")
+
+    def _try(self, do: Callable[[], object]) -> None:
+        """Do what rank 0 does too, and answers for."""
+        try:
+            do()
+        except SeedbedError:
+            if self.ranks.is_broken:
+                raise
 
     def _made(self, delta: Delta, step: int, against: str | None) -> ChangeRecord:
         self._has_voted = False

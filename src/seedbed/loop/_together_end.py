@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import final
 
-from seedbed.contracts import AuditRun, Feature, GateReport
+from seedbed.contracts import AuditRun, Feature, FeatureAudit, GateReport
 from seedbed.errors import ContractBroken, SeedbedError
 from seedbed.loop._ranks import Place, Ranks
 
@@ -82,9 +82,20 @@ def joined_audit(own: AuditRun, audits: Sequence[AuditRun]) -> AuditRun:
         update={
             "degraded": own.degraded or any(each.degraded for each in audits),
             "reasons": (*own.reasons, *lost),
+            **{feature.value.lower(): _joined_feature(feature, audits) for feature in Feature},
             "incidents": (*own.incidents, *differing, *told),
         }
     )
+
+
+def _joined_feature(feature: Feature, audits: Sequence[AuditRun]) -> FeatureAudit:
+    """The facts of rank 0, except that what any rank did not observe is not observed, with that rank's reason."""
+    own = audits[0].of(feature)
+    for rank, each in enumerate(audits):
+        theirs = each.of(feature)
+        if rank and own.observed is not False and theirs.observed is False:
+            return own.model_copy(update={"observed": False, "used": False, "reason": f"rank {rank}: {theirs.reason}"})
+    return own
 
 
 def _differing(feature: Feature, rank: int, theirs: AuditRun, own: AuditRun) -> str:
