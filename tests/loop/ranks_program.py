@@ -218,6 +218,20 @@ def freezing(store: Path) -> dict[str, Any]:
     return {"said": said, "outcomes": outcomes(run), "weights": training.weights()}
 
 
+def asked(store: Path) -> dict[str, Any]:
+    """Train until somebody asks to stop."""
+    training, code = Training(store), None
+    try:
+        with training.start(run="asked") as run:
+            while run.step < MOST_STEPS:
+                with run.one_step():
+                    run.log(loss=training.step())
+                time.sleep(0.005)
+    except SystemExit as stopped:
+        code = stopped.code
+    return {"code": code, "step": run.step, "weights": training.weights()}
+
+
 def dying(store: Path) -> dict[str, Any]:
     """Rank 1 dies while a change is made; the first time."""
     path = store.parent / "dying.checkpoint"
@@ -248,6 +262,7 @@ SCENARIOS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "fsdp": lambda store: resumed(store, "fsdp"),
     "kernels": kernels,
     "freezing": freezing,
+    "asked": asked,
     "dying": dying,
 }
 

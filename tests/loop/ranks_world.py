@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 PROGRAM = Path(__file__).parent / "ranks_program.py"
 
@@ -32,15 +32,19 @@ class Processes:
             for rank in range(size)
         ]
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in self.children:
+            child.kill()
+            child.communicate()
+
     def wait(self, seconds: float = 180) -> list[int]:
         """The exit codes, by rank."""
         if all(child.returncode is not None for child in self.children):
             return [child.returncode for child in self.children]
-        try:
-            self.said = [child.communicate(timeout=seconds)[0] for child in self.children]
-        finally:
-            for child in self.children:
-                child.kill()
+        self.said = [child.communicate(timeout=seconds)[0] for child in self.children]
         return [child.returncode for child in self.children]
 
     def told(self, scenario: str) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import ExitStack
 
 import pytest
 from ranks_program import DIED
@@ -12,6 +13,7 @@ from seedbed.change import ChangeHistory, Kind
 from seedbed.change._history import fold
 from seedbed.contracts import AuditRun, Outcome, RunStatus
 from seedbed.errors import SeedbedError
+from seedbed.loop import steering
 from seedbed.records import Store, read_journal
 
 pytestmark = pytest.mark.slow
@@ -40,11 +42,19 @@ def journal(processes: Processes, run: str) -> ChangeHistory:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Two processes that went through all scenarios."""
-    return Processes(tmp_path_factory.mktemp("ranks"), *SCENARIOS)
+    with Processes(tmp_path_factory.mktemp("ranks"), *SCENARIOS) as processes:
+        yield processes
 
 
-def test_a_request_from_outside_is_carried_out_by_every_rank_at_the_same_step(tmp_path):
-    processes = Processes(tmp_path, "outside")
+@pytest.fixture
+def launch(tmp_path):
+    """Starts two processes in the folder of the test, and ends them with it."""
+    with ExitStack() as stack:
+        yield lambda scenario: stack.enter_context(Processes(tmp_path, scenario))
+
+
+def test_a_request_from_outside_is_carried_out_by_every_rank_at_the_same_step(launch):
+    processes = launch("outside")
     ask(processes, "steered", "lr", scale=0.5)
     first, second = processes.told("outside")
     assert first["rates"] == second["rates"]
@@ -57,6 +67,23 @@ def test_a_request_from_outside_is_carried_out_by_every_rank_at_the_same_step(tm
     (change,) = journal(processes, "steered").records
     assert (change.outcome, change.step) == (Outcome.EFFECTIVE, changed_at)
     assert [each["code"] for each in (first, second)] == [0, 0]
+
+
+def test_a_checkpoint_a_pause_and_a_stop_that_are_asked_for_reach_every_rank(launch):
+    processes = launch("asked")
+    ask(processes, "asked", "lr", scale=0.9)
+    for verb in ("checkpoint", "pause", "continue", "stop"):
+        told = steering.ask("asked", verb, store=processes.store, wait=60)
+        assert told.last is not None
+        assert told.last.state is steering.AnswerState.DONE, told.told
+        time.sleep(2 if verb == "pause" else 0)  # the others are kept waiting meanwhile
+    first, second = processes.told("asked")
+    assert first["code"] == second["code"] == 130
+    assert first["step"] == second["step"]
+    assert first["weights"] == second["weights"]
+    (view,) = Store.open(processes.store).runs()
+    assert view.status is RunStatus.INTERRUPTED
+    assert (view.folder / "checkpoint.pt").is_file()
 
 
 def test_a_change_that_one_rank_does_not_take_is_undone_by_all_and_the_rank_is_named(trained):
@@ -135,15 +162,15 @@ def test_several_processes_leave_one_record_for_each_run(trained):
     assert len(views) == len(named) + 3
 
 
-def test_a_rank_that_dies_within_a_change_leaves_a_run_that_resumes_whole(tmp_path):
-    processes = Processes(tmp_path, "dying")
+def test_a_rank_that_dies_within_a_change_leaves_a_run_that_resumes_whole(launch):
+    processes = launch("dying")
     first, second = processes.wait()
     assert first != 0
     assert second == DIED
     (view,) = Store.open(processes.store).runs()
     assert view.status is RunStatus.FAILED
     assert journal(processes, view.run_id)[1].phase in {Kind.INTENT, Kind.FAILED}
-    again = Processes(tmp_path, "dying")
+    again = launch("dying")
     for told in again.told("dying"):
         assert (told["is_resumed"], told["id"], told["value"], told["outcomes"]) == (True, view.run_id, 1.0, [])
     resumed = Store.open(processes.store).find(view.run_id)
