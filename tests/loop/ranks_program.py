@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 import seedbed
 from seedbed.change import Use, UseReport
 from seedbed.errors import InvalidInput, SeedbedError
-from seedbed.loop.settings import Candidate, Limits
+from seedbed.loop.settings import BoundSetting, Limits
 
 MOST_STEPS = 4_000
 RUNTIME = {"sdpa": "off", "flash": "off", "amp": "off", "cdc": "off"}
@@ -135,7 +135,7 @@ def number(store: Path, way: str) -> dict[str, Any]:
     """Change a setting that fails at rank 1 in one way, and then the rate."""
     training, setting = Training(store), Number(way)
     with training.start(run=way) as run:
-        run.bind_setting(Candidate(("loop", "number"), setting, Limits(low=0.0, high=10.0)))
+        run.bind_setting(BoundSetting(("loop", "number"), setting, Limits(low=0.0, high=10.0)))
         for step, _ in run.steps(range(6)):
             if step == 3:
                 run.propose("loop.number", set=2.0, why="to see")
@@ -237,7 +237,7 @@ def dying(store: Path) -> dict[str, Any]:
     path = store.parent / "dying.checkpoint"
     training, setting = Training(store), Number("" if path.exists() else "dies")
     with training.start() as run:
-        run.bind_setting(Candidate(("loop", "number"), setting, Limits(low=0.0, high=10.0)))
+        run.bind_setting(BoundSetting(("loop", "number"), setting, Limits(low=0.0, high=10.0)))
         is_resumed = run.restore(path)
         while run.step < 6:
             with run.one_step():

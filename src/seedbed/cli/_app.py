@@ -19,6 +19,7 @@ from seedbed.cli.console._docs import docs
 from seedbed.cli.console._render import errors, out
 from seedbed.cli.runs import _changes_group as _changes
 from seedbed.cli.runs import _group as _runs
+from seedbed.cli.runs.repro import _group as _repro
 from seedbed.cli.soak import _group as _soak
 from seedbed.cli.training._demo import demo
 from seedbed.cli.training._init import init
@@ -67,6 +68,7 @@ for _command in (demo, train, init, shard, doctor, gate, report, docs):
     app.command(cls=ShownCommand)(_command)
 app.add_typer(_runs.app, name="runs")
 app.add_typer(_changes.app, name="changes")
+app.add_typer(_repro.app, name="repro")
 app.add_typer(_soak.app, name="soak")
 
 

@@ -11,7 +11,7 @@ from seedbed.errors import Conflict, NotFound
 from seedbed.loop._copied_journal import CopiedJournal, packed_entries, unpacked_entries
 from seedbed.loop._objects import joined
 from seedbed.loop._ranks import Place, Ranks
-from seedbed.loop.settings import FINDERS, Candidate, LiveObjects, SettingFinder, Settings
+from seedbed.loop.settings import FINDERS, BoundSetting, LiveObjects, SettingFinder, Settings
 from seedbed.records import ActiveRun, Store
 
 __all__ = ["Attempt"]
@@ -116,9 +116,10 @@ class Attempt:
         if self._engine is None:
             self._begin()
             journal = self._journal or self.record.journal()
-            self._engine = self.settings.engine(journal, proposers=self._proposers)
             if self._restored is not None:
                 self.settings.prepare(self._restored)
+            self._engine = self.settings.engine(journal, proposers=self._proposers)
+            if self._restored is not None:
                 self._engine.resume(self._restored)
             elif self._engine.history.records:
                 self._engine.resume(None)  # an earlier attempt ended before its first checkpoint
@@ -139,7 +140,7 @@ class Attempt:
         else:
             self.settings.add(objects)
 
-    def take(self, candidate: Candidate) -> None:
+    def take(self, candidate: BoundSetting) -> None:
         """Take a setting that is kept elsewhere than on the objects."""
         self.settings.take(candidate)
 

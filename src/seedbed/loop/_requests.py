@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-from seedbed.change import ChangeRecord, Delta
+from seedbed.change import Delta
 from seedbed.errors import SeedbedError
 from seedbed.loop._attempt import Attempt
 from seedbed.loop._stop import StopRequested
@@ -33,11 +33,7 @@ class Requests:
         cls, attempt: Attempt, step: Callable[[], int], checkpoint: Callable[[], str], say: Callable[[str], None]
     ) -> "Requests":
         """Take requests to this attempt from now on; `step` gives the number of steps taken so far."""
-
-        def propose(delta: Delta, step: int, against: str | None) -> ChangeRecord | None:
-            return attempt.propose(delta, step, against)[0]
-
-        steering = Steering(_desk(attempt), _controls(attempt, step, propose))
+        steering = Steering(_desk(attempt), _controls(attempt, step, attempt.propose))
         return cls(steering, checkpoint, attempt.record.beat, say)
 
     @classmethod
@@ -101,7 +97,7 @@ class Requests:
 
 
 def _controls(
-    attempt: Attempt, step: Callable[[], int], propose: Callable[[Delta, int, str | None], ChangeRecord | None]
+    attempt: Attempt, step: Callable[[], int], propose: Callable[[Delta, int, str | None], object]
 ) -> Controls:
     engine = attempt.engine
     return Controls(

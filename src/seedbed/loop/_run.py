@@ -25,10 +25,11 @@ from seedbed.loop._objects import Given, first_optimizer, objects_of
 from seedbed.loop._open_runs import note_closed
 from seedbed.loop._passes import EvaluationBatches, Passes
 from seedbed.loop._plan import PlannedChanges, operation_of
+from seedbed.loop._proposed import Proposed
 from seedbed.loop._ranks import Place
 from seedbed.loop._requests import Requests
 from seedbed.loop._results import nested, result_of
-from seedbed.loop._shown import Shown
+from seedbed.loop._shown import Shown, page_of
 from seedbed.loop._stepping import StepEvents, Stepping
 from seedbed.loop._stop import StopRequested
 from seedbed.loop._together import Together
@@ -36,7 +37,8 @@ from seedbed.loop._together_checkpoint import own_state, read_together, write_to
 from seedbed.loop._together_end import TogetherEnd
 from seedbed.loop._values import StepValues, flat_names
 from seedbed.loop.provenance import Collecting, collect
-from seedbed.loop.settings import Candidate, LiveObjects, SettingsView
+from seedbed.loop.repro._recorder import Recorder
+from seedbed.loop.settings import BoundSetting, LiveObjects, SettingsView
 from seedbed.records import ActiveRun, Commit, SnapshotDraft, Store
 from seedbed.runtime import Contract, Witness
 
@@ -71,6 +73,7 @@ class Run:
         self._write_asked: Callable[[], str] | None = None
         self._mirrors = Mirrors(declared.mirrors)
         self._values = StepValues(self._write)
+        self._recorder = Recorder.of(os.environ, lambda: self._objects)
         self._planned = PlannedChanges()
         self._results: dict[str, Any] = {}
         self._began, self._elapsed_before = time.monotonic(), 0.0
@@ -141,11 +144,13 @@ class Run:
 
         The first pass after `restore` goes on with the batch after the last step of the checkpoint.
         """
+        self._go_on()
         self._attempt.bind_loader(loader)
-        return Passes(loader, self._steps.position, self._steps, self._attempt.tracked)
+        return Passes(loader, self._steps.position, self._steps, self._tracked)
 
     def epochs(self, num: int) -> Iterator[int]:
         """The numbers of the epochs that are left of `num`, from 0; an epoch is a whole pass of `steps`."""
+        self._go_on()
         while self.epoch < num:
             epoch = self.epoch
             yield epoch
@@ -228,15 +233,16 @@ class Run:
         why: str,
         proposer: str = "loop",
         against: str | None = None,
-    ) -> ChangeRecord:
+    ) -> Proposed:
         """Propose to change the setting `name` to a value, by a summand or by a factor; returns the outcome so far.
 
-        `against` is the state hash that the proposal rests on. In several processes each proposes the same, at the same
-        step. Raises NotFound for an unknown setting, InvalidInput for
-        a wrong value, and Conflict where the state has another hash.
+        A setting of several parts, such as the rate of groups that differ, is changed in all or in none. `against` is
+        the state hash that the proposal rests on. In several processes each proposes the same, at the same step. Raises
+        NotFound for an unknown setting, InvalidInput for a wrong value, and Conflict where the state has another hash.
         """
         self._require_open()
-        return self._propose(Delta(name, operation_of(set, add, scale), why, proposer), against)
+        delta = Delta(name, operation_of(set, add, scale), why, proposer)
+        return self._propose(delta, against)
 
     def propose_at(
         self,
@@ -270,7 +276,7 @@ class Run:
         self._require_open()
         self._attempt.bind(objects_of(model, optimizer, scheduler))
 
-    def bind_setting(self, setting: Candidate) -> None:
+    def bind_setting(self, setting: BoundSetting) -> None:
         """Take a setting that is kept elsewhere than on the objects, such as by the library that runs the loop.
 
         Bind the objects first, and bind before `restore` or `load_state_dict`.
@@ -290,13 +296,16 @@ class Run:
         """
         if every is not None and (self.step % every or not self._steps.has_stepped):
             return False
+        place = Path(path)
+        if self._recorder is not None:
+            place = self._recorder.place_of(place, "checkpoint", self.step)
         self._begin()
         if self._together is None:
-            write_checkpoint(Path(path), self._objects, self.state_dict(), state)
+            write_checkpoint(place, self._objects, self.state_dict(), state)
         else:
             self._together.settle(Place.CHECKPOINT, self.step)
-            write_together(self._together.ranks, Path(path), self._objects, self.state_dict(), state)
-        self._last_checkpoint = Path(path)
+            write_together(self._together.ranks, place, self._objects, self.state_dict(), state)
+        self._last_checkpoint = place
         return True
 
     def restore(self, path: Path | str) -> bool:
@@ -306,10 +315,13 @@ class Run:
         given is in `restored`. Raises Conflict after the first step, StoreCorrupt for a damaged file.
         """
         self._require_open()
+        if self._recorder is not None:
+            path = self._recorder.place_of(Path(path), "restore", self.step)
         ranks = self._attempt.find_ranks()
         found = self._resumable(Path(path)) if ranks is None else read_together(ranks, Path(path), self._resumable)
         if found is None:
             return False
+        _ = self._attempt.settings  # found before anything is loaded, with bounds from the values that the run began at
         load_parts(found, self._objects, Path(path))
         self.load_state_dict(found["run"])
         self.restored = found["given"]
@@ -428,25 +440,38 @@ class Run:
             if isinstance(problem, StopRequested):
                 raise SystemExit(ExitCode.INTERRUPTED) from None  # without a traceback: it was asked for
 
+    def __repr__(self) -> str:
+        name = self.run_id if self._attempt.has_begun else "not begun"
+        state = "open" if self._is_open else "ended" if self.verdict is None else self.verdict.value
+        return f"<seedbed.Run {name} of {self.project}: {state}, step {self.step}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: values, plots by step and changes so far; then also the commit and the verdict."""
+        return page_of(self._attempt, self.report)
+
     @property
     def _objects(self) -> LiveObjects:
         return self._attempt.objects
 
     def _begin(self) -> None:
         """Before the first step: claim the attempt, find the settings while nothing has changed, count from here on."""
-        self._require_open()
+        self._go_on()
         if not self._has_begun:
             _ = self.engine
             self._steps.count(first_optimizer(self._objects))
             self._has_begun = True
             if (ranks := self._attempt.ranks) is not None:
                 self._together = Together(ranks, self._attempt, self._checkpoint_asked)
+            if self._recorder is not None:
+                self._recorder.begin(self.project, self.run_id, self.step)
             if self._attempt.leads:
                 self._mirrors.begin(self.project, self.run_id, self._declared.config)
                 self._open_requests()
             else:
                 self._shown.close()
                 self._shown = Shown(quiet=True)
+        if self._recorder is not None:
+            self._recorder.opened()
 
     def _open_requests(self) -> None:
         if not self._declared.steer:
@@ -456,25 +481,44 @@ class Run:
         else:
             self._requests = Requests.open_for(self._together, self._attempt, lambda: self.step, self._shown.say)
 
-    def _propose(self, delta: Delta, against: str | None = None) -> ChangeRecord:
-        self._attempt.find_ranks()
-        if self._attempt.ranks is None:
-            return self._attempt.propose(delta, self.step, against)[0]
-        self._begin()
-        assert self._together is not None
-        return self._together.propose(delta, self.step, against)
+    def _go_on(self) -> None:
+        """Before the first step of a run that is compared with another: go on from its checkpoint, if it has one."""
+        self._require_open()
+        if self._recorder is not None and not self._has_begun:
+            self._recorder.restore(self.restore)
+
+    def _tracked(self, loader: Iterable[Batch], batches: Iterator[Batch]) -> Iterator[Batch]:
+        tracked = self._attempt.tracked(loader, batches)
+        return tracked if self._recorder is None else self._recorder.batches(tracked, lambda: self.step)
+
+    def _propose(self, delta: Delta, against: str | None = None) -> Proposed:
+        if self._attempt.find_ranks() is not None:
+            self._begin()
+
+        def propose() -> tuple[ChangeRecord, ...]:
+            proposal = self._attempt.propose if self._together is None else self._together.propose
+            return proposal(delta, self.step, against)
+
+        made = propose() if self._recorder is None else self._recorder.proposed(self.step, propose, lambda: self.engine)
+        return Proposed(made)
 
     def _write(self, step: int, values: Mapping[str, float]) -> None:
         if self._attempt.leads:
             self.record.log(step, values)
             self._mirrors.log(step, values)
+        if self._recorder is not None:
+            self._recorder.values(step, values)
 
     def _taken(self, step: int) -> None:
         self._values.end_step(step)
+        if self._recorder is not None:
+            self._recorder.taken(step)
 
     def _between(self) -> None:
         for delta in self._planned.due(self.step):
             self._propose(delta)
+        if self._recorder is not None:
+            self._recorder.between(self.step, lambda: self.engine, self.checkpoint)
         if self._together is not None:
             self._together.between(self.step, self._look)
         else:
@@ -549,6 +593,8 @@ class Run:
         note_closed(self)
         self._shown.close()
         self._steps.end()
+        if self._recorder is not None:
+            self._recorder.end()
         self.witness.close()
         self._attempt.release()
         if self._attempt.ranks is not None:

@@ -1,5 +1,6 @@
 """The door: a run around any PyTorch loop."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from seedbed.loop._ranks import Ranks
 from seedbed.loop._run import Run
 from seedbed.loop._shown import say
 from seedbed.loop.provenance import Collecting
+from seedbed.loop.repro import Plan
 from seedbed.records import Store
 from seedbed.records.canonical._names import require_name
+from seedbed.render import show_in_notebook
 from seedbed.runtime import declare
 
 __all__ = ["current_run", "start"]
@@ -71,6 +74,8 @@ def start(
         mirrors=tuple(mirror) if isinstance(mirror, Sequence) else (mirror,),
     )
     objects = objects_of(model, optimizer, scheduler)
+    if (compared := Plan.from_environment(os.environ)) is not None:
+        store = compared.store  # `seedbed repro` leaves no runs in the store of the script
     opened = store if isinstance(store, Store) else Store.open(store, create=True)
     attempt = Attempt(opened, project, run, settings or {})
     attempt.bind(objects)
@@ -81,6 +86,7 @@ def start(
     if run is not None and not Ranks.may_come():
         _ = attempt.run_id  # a name that cannot be had is refused here
     note_opened(started)
+    show_in_notebook()
     return started
 
 

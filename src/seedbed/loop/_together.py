@@ -64,17 +64,17 @@ class Together:
             if each.first != _Vote.MADE
         )
 
-    def propose(self, delta: Delta, step: int, against: str | None = None) -> ChangeRecord:
+    def propose(self, delta: Delta, step: int, against: str | None = None) -> tuple[ChangeRecord, ...]:
         """Propose a delta that every rank proposes at this step. Raises ContractBroken where one proposes another."""
         self._meet(Place.PROPOSE, step, told=_packed(delta))
         return self._made(delta, step, against)
 
-    def announce(self, delta: Delta, step: int, against: str | None) -> ChangeRecord:
+    def announce(self, delta: Delta, step: int, against: str | None) -> tuple[ChangeRecord, ...]:
         """On rank 0, at a meeting: propose a delta that the others hear of now."""
         if against is None or self._attempt.settings.view(step).state == against:
             self._tell(_Order.PROPOSE, step, told=_packed(delta))
             return self._made(delta, step, None)
-        return self._attempt.propose(delta, step, against)[0]  # it raises, and writes nothing
+        return self._attempt.propose(delta, step, against)  # it raises, and writes nothing
 
     def announce_checkpoint(self, step: int) -> str:
         """On rank 0, at a meeting: write a checkpoint, of which the others hear now."""
@@ -139,10 +139,10 @@ class Together:
             if self.ranks.is_broken:
                 raise
 
-    def _made(self, delta: Delta, step: int, against: str | None) -> ChangeRecord:
+    def _made(self, delta: Delta, step: int, against: str | None) -> tuple[ChangeRecord, ...]:
         self._has_voted = False
         try:
-            return self._attempt.propose(delta, step, against)[0]
+            return self._attempt.propose(delta, step, against)
         finally:
             if not self._has_voted and not self.ranks.is_broken:
                 self.ranks.exchange(Place.VOTE, _Vote.NOT_MADE)

@@ -9,9 +9,9 @@ from torch.optim import Optimizer
 from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._course import is_rounding
 from seedbed.change.bindings._proven_use import ProvenUse, added_group, other_optimizer
-from seedbed.change.bindings._rate_driver import RateDriver
-from seedbed.change.bindings._rate_hold import RateHold
 from seedbed.change.bindings.proof._finding import Match
+from seedbed.change.bindings.rates._rate_driver import RateDriver
+from seedbed.change.bindings.rates._rate_hold import RateHold
 from seedbed.change.bindings.schedules._schedulers import Rates
 
 __all__ = ["DrivenWatch"]

@@ -7,11 +7,11 @@ from torch.optim import Optimizer
 
 from seedbed.change._checkpoint import Seen
 from seedbed.change.bindings._binding import Unproven, UseReport
-from seedbed.change.bindings._driven_watch import DrivenWatch
 from seedbed.change.bindings._groups import GroupName, group_index
-from seedbed.change.bindings._rate_driver import driver_of
-from seedbed.change.bindings._rate_hold import FREE, RateHold
-from seedbed.change.bindings._rate_way import RateFollow
+from seedbed.change.bindings.rates._driven_watch import DrivenWatch
+from seedbed.change.bindings.rates._rate_driver import driver_of
+from seedbed.change.bindings.rates._rate_hold import FREE, RateHold
+from seedbed.change.bindings.rates._rate_way import RateFollow
 from seedbed.change.bindings.schedules._schedulers import Rates, group_slots
 from seedbed.errors import Conflict, InvalidInput
 

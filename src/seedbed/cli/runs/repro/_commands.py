@@ -1,0 +1,118 @@
+"""`seedbed repro repeat`, `replay` and `resume`: the three ways to run a script again."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seedbed.cli.console._options import JsonOption
+
+__all__ = ["repeat", "replay", "resume"]
+
+CommandArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="-- COMMAND...", help="The script and its arguments; `python` is this command's own."),
+]
+EveryOption = Annotated[int, typer.Option(min=1, metavar="N", help="Compare only every N-th step.")]
+WeightsOption = Annotated[
+    bool, typer.Option("--only-weights", help="Leave out gradients and states of optimizers: a quarter of the cost.")
+]
+IgnoreOption = Annotated[
+    list[str] | None,
+    typer.Option("--ignore", metavar="NAME", help="Leave out this logged value, such as a time. May be repeated."),
+]
+KeepOption = Annotated[
+    Path | None,
+    typer.Option("--keep", metavar="FOLDER", help="Keep stores, traces and output in this new folder."),
+]
+
+
+def repeat(
+    command: CommandArgument,
+    every: EveryOption = 1,
+    only_weights: WeightsOption = False,
+    ignore: IgnoreOption = None,
+    keep: KeepOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a script twice, and compare every step of both runs bit by bit.
+
+    The script uses seedbed.start. After each step the batch, the values that
+    were logged, the gradients, the states of the optimizers and the weights
+    are compared. The runs leave nothing in the script's own store. Exits with
+    0 when all are equal, 1 when they differ, 3 when nothing was compared.
+
+    \b
+    Examples:
+      seedbed repro repeat -- python train.py
+      seedbed repro repeat --ignore seconds -- python train.py --epochs 1
+    """
+    _run("repeat", command, every, keep, ignore, only_weights=only_weights, as_json=as_json)
+
+
+def replay(
+    command: CommandArgument,
+    every: EveryOption = 1,
+    only_weights: WeightsOption = False,
+    ignore: IgnoreOption = None,
+    keep: KeepOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a script twice, the second time with the changes of the first, and compare bit by bit.
+
+    Nothing is decided again: what took effect in the first run is set at the
+    same steps to the same values, in the place of what the script proposes.
+    Exits with 0 when all is equal, 1 when it differs, 3 when no change of the
+    first run took effect or nothing was compared.
+
+    \b
+    Examples:
+      seedbed repro replay -- python train.py
+      seedbed repro replay --json -- python train.py --epochs 1
+    """
+    _run("replay", command, every, keep, ignore, only_weights=only_weights, as_json=as_json)
+
+
+def resume(
+    command: CommandArgument,
+    every: EveryOption = 1,
+    only_weights: WeightsOption = False,
+    ignore: IgnoreOption = None,
+    keep: KeepOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a script whole, then kill it half-way and resume it, and compare the rest bit by bit.
+
+    A script that calls run.checkpoint and run.restore is killed after one of
+    its own checkpoints. For any other one a checkpoint is written and restored
+    from outside. Exits with 0 when all is equal, 1 when it differs, 3 when
+    nothing was resumed or compared.
+
+    \b
+    Examples:
+      seedbed repro resume -- python train.py
+      seedbed repro resume --keep /tmp/resumed -- python train.py
+    """
+    _run("resume", command, every, keep, ignore, only_weights=only_weights, as_json=as_json)
+
+
+def _run(
+    kind: str,
+    command: list[str],
+    every: int,
+    keep: Path | None,
+    ignore: list[str] | None,
+    *,
+    only_weights: bool,
+    as_json: bool,
+) -> None:
+    from seedbed.cli.runs.repro._driver import run_check
+    from seedbed.loop.repro._check import Kind, Request
+
+    def request(folder: Path) -> Request:
+        named = {"python": sys.executable, "python3": sys.executable}  # the Python that this command runs with
+        words = (named.get(command[0], command[0]), *command[1:])
+        return Request(Kind(kind), words, folder, every, only_weights, frozenset(ignore or ()))
+
+    raise typer.Exit(run_check(request, keep, as_json=as_json))

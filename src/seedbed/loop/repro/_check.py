@@ -1,0 +1,241 @@
+"""A script run twice and compared: as it is, with its changes repeated, or stopped half-way and resumed."""
+
+import json
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, final
+
+from seedbed.change import replay_rule
+from seedbed.change._history import fold
+from seedbed.errors import ExitCode
+from seedbed.loop.repro._child import Ended, run_child
+from seedbed.loop.repro._compare import Difference, first_difference, num_compared
+from seedbed.loop.repro._dump import Distance, distance
+from seedbed.loop.repro._plan import Plan
+from seedbed.loop.repro._trace import Trace
+from seedbed.records import Store, read_journal
+
+__all__ = ["Answer", "Kind", "Request", "Say", "check", "measure"]
+
+_CUT = "cut.json"
+_FEWEST = 2
+
+Say = Callable[[str, int, int], None]
+"""Takes what is done, the steps so far, and how many there will be; 0 where nobody knows."""
+
+
+class Kind(StrEnum):
+    """How the second run differs from the first."""
+
+    REPEAT = "repeat"
+    REPLAY = "replay"
+    RESUME = "resume"
+
+
+@final
+@dataclass(frozen=True)
+class Request:
+    """What is to be compared, in a folder that nothing else uses."""
+
+    kind: Kind
+    command: tuple[str, ...]
+    folder: Path
+    every: int = 1
+    only_weights: bool = False
+    ignored: frozenset[str] = field(default_factory=frozenset)
+
+    def plan(self, name: str, **more: object) -> Plan:
+        """The instructions of the run of that name."""
+        place = self.folder.absolute() / name
+        given = {
+            "traces": place / "traces",
+            "store": place / "store",
+            "files": place / "files",
+            "every": self.every,
+            "only_weights": self.only_weights,
+        }
+        return Plan.model_validate({**given, **more})
+
+
+@final
+@dataclass(frozen=True)
+class Answer:
+    """What was found: `steps` steps of `tensors` tensors were compared; `difference` is the first one, if any.
+
+    `why_not` says why nothing could be compared. `first` and `second` are the traces that differ.
+    """
+
+    steps: int = 0
+    tensors: int = 0
+    difference: Difference | None = None
+    why_not: str = ""
+    notes: tuple[str, ...] = ()
+    first: Trace | None = None
+    second: Trace | None = None
+    resumed_at: int = 0
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Of the command line."""
+        if self.difference is not None:
+            return ExitCode.FAIL
+        return ExitCode.NO_ANSWER if self.why_not else ExitCode.PASS
+
+
+def check(request: Request, say: Say) -> Answer:
+    """Run the script as often as the request needs, and compare. Raises InvalidInput and StoreCorrupt."""
+    whole = run_child(
+        request.command, request.plan("first"), request.folder / "first", lambda now: _told(say, "first run", now, 0)
+    )
+    if not any(trace.steps for trace in whole.traces):
+        return Answer(why_not=_nothing(whole, "the script"))
+    if request.kind is Kind.RESUME:
+        return _resumed(request, whole, say)
+    if request.kind is Kind.REPLAY and not (count := _num_changes(request, whole)):
+        return Answer(why_not="nothing to replay: no change of the first run took effect")
+    plan = request.plan("second", **_replaying(request))
+    answer = compared(request, whole, _second(request, whole.traces, plan, "second run", say))
+    if request.kind is Kind.REPLAY:
+        return replace(answer, notes=(f"changes made again: {count}", *answer.notes))
+    return answer
+
+
+def measure(request: Request, found: Difference, say: Say) -> Distance | None:
+    """Run both again up to the step that differs, keep its tensors, and say how far apart the first one is.
+
+    None where they cannot be compared: it is no tensor, or has another shape, or was not computed again.
+    """
+    cut = _cut_of(request)
+    if found.step <= cut.get("kill_after", 0):
+        request = replace(request, kind=Kind.REPEAT)  # it differs before it was stopped
+    stop = {"dump_at": found.step, "kill_after": found.step}
+    dumps = [request.folder.absolute() / f"{name}.safetensors" for name in ("first", "second")]
+    plans = [
+        request.plan("first again", **stop, dump=dumps[0]),
+        request.plan("second again", **stop, dump=dumps[1], **_replaying(request)),
+    ]
+    if request.kind is Kind.RESUME:
+        stopped = request.plan("second again", **cut)
+        _run(request, stopped, "second run again, to its stop", say)
+        plans[1] = plans[1].model_copy(update={"restore": stopped.checkpoint})
+    for plan, words in zip(plans, ("first run again", "second run again"), strict=True):
+        _run(request, plan, words, say, found.step)
+    return distance(dumps[0], dumps[1], found.name)
+
+
+def _cut_of(request: Request) -> dict[str, Any]:
+    """Where and how the second run of a resume was stopped."""
+    if request.kind is not Kind.RESUME:
+        return {}
+    return dict(json.loads((request.folder / _CUT).read_text("utf-8")))
+
+
+def _replaying(request: Request) -> dict[str, object]:
+    is_replay = request.kind is Kind.REPLAY
+    return {"replay_of": request.folder.absolute() / "first" / "traces"} if is_replay else {}
+
+
+def _num_changes(request: Request, whole: Ended) -> int:
+    """The changes of the first run that took effect."""
+    store = Store.open(request.plan("first").store)
+    folders = [store.find(trace.run_id).folder for trace in whole.traces if trace.run_id]
+    journals = [folder / "changes.log" for folder in folders]
+    return sum(len(replay_rule(fold(read_journal(each)), "").replayed) for each in journals if each.exists())
+
+
+def _run(request: Request, plan: Plan, words: str, say: Say, num: int = 0) -> Ended:
+    return run_child(request.command, plan, plan.traces.parent, lambda now: _told(say, words, now[-1:], num))
+
+
+def _second(request: Request, first: Sequence[Trace], plan: Plan, words: str, say: Say, skip: int = 0) -> Ended:
+    """Run the script again until it differs; of its traces the first `skip` are those of an earlier process."""
+    num = sum(len(trace.steps) for trace in first)
+
+    def look(now: Sequence[Trace]) -> bool:
+        _told(say, words, now[skip:], num)
+        pairs = zip(first, now[skip:], strict=False)
+        return any(first_difference(*pair, request.ignored, is_whole=False) for pair in pairs)
+
+    ended = run_child(request.command, plan, plan.traces.parent, look)
+    return replace(ended, traces=ended.traces[skip:])
+
+
+def _resumed(request: Request, whole: Ended, say: Say) -> Answer:
+    """Run the script again, kill it half-way, go on in a new process, and compare both with the whole run."""
+    first = whole.traces[0]
+    last = max(first.steps)
+    if len(whole.traces) > 1:
+        return Answer(why_not=f"the script starts {len(whole.traces)} runs, and only one can be stopped and resumed")
+    if last < _FEWEST:
+        return Answer(why_not=f"the run has {last} step{'s' * (last > 1)}, too few to be stopped half-way")
+    checkpoint = None if _saves_itself(first) else request.folder.absolute() / "half-way.pt"
+    cut = {"kill_after": _stop_of(first), "checkpoint": checkpoint}
+    (request.folder / _CUT).write_text(json.dumps(cut, default=str), "utf-8")
+    stopped = _second(request, whole.traces, request.plan("second", **cut), "second run, to its stop", say)
+    early = compared(request, whole, replace(stopped, was_stopped=True, exit_code=whole.exit_code))
+    if early.difference is not None:
+        return replace(early, notes=("it differs before it was stopped: `seedbed repro repeat` looks at that",))
+    if early.why_not or stopped.exit_code != -signal.SIGKILL:
+        return Answer(why_not=_nothing(stopped, "the run that was to be stopped"))
+    ending = {} if checkpoint is None else {"restore": checkpoint, "kill_after": last}
+    plan = request.plan("second", **ending)
+    again = _second(request, whole.traces, plan, "second run, resumed", say, skip=1)
+    if ending and again.exit_code == -signal.SIGKILL:  # a loop that does not know of the resume would go on
+        again = replace(again, exit_code=whole.exit_code)
+    began = again.traces[0].begun_after if again.traces else 0
+    if not began and again.exit_code == whole.exit_code:
+        return Answer(why_not="nothing was resumed: the new process began with the first step again")
+    return replace(compared(request, whole, again), resumed_at=began + 1)
+
+
+def _saves_itself(trace: Trace) -> bool:
+    """Whether the script writes checkpoints and would restore them."""
+    return trace.restores and any(step < max(trace.steps) for step in trace.checkpoints)
+
+
+def _stop_of(trace: Trace) -> int:
+    """The step to stop after: half of them, or the one after a checkpoint of the script's own that is near."""
+    last = max(trace.steps)
+    if not _saves_itself(trace):
+        return last // 2
+    written = sorted(step for step in trace.checkpoints if step < last)
+    before = [step for step in written if step <= last // 2]
+    return min((before[-1:] or written)[0] + 1, last - 1)  # the next: it may be written between two steps
+
+
+def compared(request: Request, whole: Ended, again: Ended) -> Answer:
+    """The answer to two runs of a script; a second one that was stopped is compared as far as it went."""
+    counts = [num_compared(*pair) for pair in zip(whole.traces, again.traces, strict=False)]
+    steps, tensors = sum(each for each, _ in counts), max((each for _, each in counts), default=0)
+    for first, second in zip(whole.traces, again.traces, strict=False):
+        found = first_difference(first, second, request.ignored, is_whole=not again.was_stopped)
+        if found is not None:
+            notes = _failed(again) if found.what == "steps" else ()
+            return Answer(steps, tensors, found, "", notes, first, second)
+    if not steps:
+        return Answer(why_not=_nothing(again, "the second run"))
+    if again.exit_code != whole.exit_code or len(again.traces) != len(whole.traces):
+        ends = [f"exit code {each.exit_code}, {len(each.traces)} runs" for each in (whole, again)]
+        found = Difference(max(whole.traces[-1].steps, default=0), "end", "", 1, ends[0], ends[1])
+        return Answer(steps, tensors, found, "", _failed(again), whole.traces[-1], again.traces[-1])
+    notes = (f"both ended with exit code {whole.exit_code}",) if whole.exit_code else ()
+    return Answer(steps, tensors, None, "", notes)
+
+
+def _told(say: Say, what: str, now: Sequence[Trace], num: int) -> bool:
+    say(what, sum(len(trace.steps) for trace in now), num)
+    return False
+
+
+def _nothing(ended: Ended, what: str) -> str:
+    told = f"no step was compared: {what} ended with exit code {ended.exit_code}"
+    if ended.exit_code == 0:
+        return f"{told}, and took no step of a run; it must call seedbed.start, and take at least one step"
+    return f"{told}; the end of what it printed:\n{ended.tail}"
+
+
+def _failed(ended: Ended) -> tuple[str, ...]:
+    return () if ended.exit_code == 0 else (f"the end of what the second run printed:\n{ended.tail}",)

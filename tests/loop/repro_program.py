@@ -1,0 +1,63 @@
+"""A training that is compared with itself. What is planted in it is named by its first argument."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import seedbed
+
+PLANTED = sys.argv[1]
+RUNTIME = {"sdpa": "off", "flash": "off", "amp": "off", "cdc": "off"}
+
+
+def unseeded() -> torch.Generator:
+    return torch.Generator().manual_seed(int.from_bytes(os.urandom(6), "little"))
+
+
+def is_second() -> bool:
+    plan = json.loads(Path(os.environ["SEEDBED_REPRO"]).read_text("utf-8"))
+    return plan["replay_of"] is not None
+
+
+torch.manual_seed(0)
+x = torch.randn(48, 4)
+y = (x.sum(1) > 0).long()
+data = TensorDataset(x, y)
+loader = DataLoader(data, batch_size=8, shuffle=True, generator=unseeded() if PLANTED == "shuffled" else None)
+if PLANTED in {"dropout", "list"}:
+    loader = [(x[at : at + 8], y[at : at + 8]) for at in range(0, 48, 8)]  # type: ignore[assignment]
+model = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.2), nn.ReLU(), nn.Linear(8, 2))
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+if PLANTED == "dropout":
+    torch.seed()
+if PLANTED == "nothing":
+    sys.exit(0)
+if PLANTED == "error":
+    raise ValueError("planted")
+with seedbed.start(model, optimizer, project="planted", runtime=RUNTIME, quiet=True, store="own-store") as run:
+    saves = PLANTED in {"own", "lost"}
+    if saves and run.restore("own.pt") and PLANTED == "lost":
+        torch.manual_seed(123)
+    for _ in run.epochs(2) if saves else range(2):
+        for step, (a, b) in run.steps(loader):
+            if PLANTED == "draw" and step == 7:
+                a = a + torch.randn(a.shape, generator=unseeded())
+            loss = nn.functional.cross_entropy(model(a), b)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            run.log(loss=loss)
+            if PLANTED == "time":
+                run.log(entropy=int.from_bytes(os.urandom(6), "little"))
+            if step == 4 and PLANTED != "unchanged":
+                run.propose("lr", scale=0.5, why="planted")
+            if step == 8 and PLANTED == "overwritten" and is_second():
+                optimizer.param_groups[0]["lr"] = 1e-2
+            if saves:
+                run.checkpoint("own.pt", every=2)
+    run.result(last=float(loss))
