@@ -115,3 +115,14 @@ def test_a_summary_of_the_changes_written_by_hand_gives_the_same_record(ran, tmp
     assert second.documents["changes"] == first.documents["changes"]
     assert set(second.documents) == set(first.documents)
     assert second.digests["metrics"] == first.digests["metrics"]
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_run_and_both_make_its_change(tmp_path):
+    script = shutil.copy(EXAMPLE.with_name("ddp_run.py"), tmp_path)
+    done = child(tmp_path, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("gate: PASS") == 1
+    assert "effective: step 31 used 0.05" in done.stdout
+    (view,) = Store.open(tmp_path / ".seedbed").runs()
+    assert view.status is RunStatus.FINISHED

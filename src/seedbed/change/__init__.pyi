@@ -4,6 +4,7 @@ from ._checkpoint import ChangeState
 from ._engine import ChangeEngine
 from ._history import ChangeHistory, ChangeRecord, Kind
 from ._ledger import ChangeJournal
+from ._peers import Peers, Sighting, joined_sightings
 from ._plan import Rules
 from ._summary import summary
 from .bindings import (
@@ -110,6 +111,7 @@ __all__ = [
     "Operation",
     "OptimizerSetting",
     "Parameter",
+    "Peers",
     "ProposedChange",
     "RateRule",
     "Registry",
@@ -121,6 +123,7 @@ __all__ = [
     "Schedule",
     "Set",
     "SettingsFile",
+    "Sighting",
     "StallRule",
     "StallState",
     "Target",
@@ -131,6 +134,7 @@ __all__ = [
     "drift",
     "freeze",
     "health",
+    "joined_sightings",
     "judge_proposal",
     "no_op",
     "num_rows",

@@ -8,6 +8,7 @@ from typing import Any, final
 from seedbed.change._checkpoint import ChangeState, Seen
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind, fold
 from seedbed.change._ledger import ChangeJournal, Ledger
+from seedbed.change._peers import Peers, Sighting
 from seedbed.change._plan import Planned, Rules, judged_notes, plan, proposed_notes, retried_notes
 from seedbed.change._rollback import rollback_deltas, taken_back
 from seedbed.change._summary import summary
@@ -72,6 +73,9 @@ class ChangeEngine:
         )
         self._watched: dict[str, int] = {}
         self._open: dict[int, str] = {}
+        self._peers: Peers | None = None
+        self._sightings: dict[int, Sighting] = {}  # what the peers are to hear of
+        self._behind: dict[int, str] = {}  # which of them have not seen a change in use, and why
         self._standing: set[int] = set()  # the lost changes whose value stands, although a step did not use it
         self._settled = not journal.entries()
         self._register(proposers)
@@ -113,6 +117,32 @@ class ChangeEngine:
         self._registry = extended
         self._added.update(bindings)
         self._rules = replace(self._rules, registry=extended)
+
+    def join(self, peers: Peers) -> None:
+        """Make every change from now on together with `peers`, or not at all.
+
+        A change is noted as EFFECTIVE when `take_sightings` says that all of them saw it in use.
+        """
+        self._peers = peers
+
+    def sightings(self) -> dict[int, Sighting]:
+        """With peers: what was seen here of changes, by id, and of which it is not noted that all have seen it."""
+        watched = {each: Sighting(Use.OPEN, why=self._open.get(each, "")) for each in self._watched.values()}
+        still_open = {each: seen for each, seen in watched.items() if self.history[each].phase is Kind.APPLIED}
+        return {**still_open, **self._sightings}
+
+    def take_sightings(self, joined: Mapping[int, Sighting]) -> None:
+        """With peers: note what all engines together saw of each change, by its id."""
+        for change_id, seen in joined.items():
+            record = self.history[change_id]
+            if seen.use is Use.OPEN:
+                self._behind[change_id] = seen.why
+                continue
+            self._sightings.pop(change_id, None)
+            if seen.use is Use.LOST and record.phase in {Kind.APPLIED, Kind.EFFECTIVE}:
+                self._ledger.fail(record, seen.why, step=seen.step)
+            elif seen.use is Use.USED and record.phase is Kind.APPLIED:
+                self._ledger.note(Kind.EFFECTIVE, id=change_id, step=seen.step, found=record.after)
 
     def values(self) -> dict[str, float]:
         """Every parameter's live value."""
@@ -223,7 +253,8 @@ class ChangeEngine:
     def close(self) -> None:
         """End every watch. A change that no step has used until now is UNKNOWN."""
         for change_id in self._watched.values():
-            why = f": {reason}" if (reason := self._open.get(change_id)) else ""
+            reason = self._behind.get(change_id) or self._open.get(change_id)
+            why = f": {reason}" if reason else ""
             self._ledger.give_up(change_id, f"the run ended before a step used it{why}")
         self._end_watches()
 
@@ -367,14 +398,20 @@ class ChangeEngine:
             earlier_state = self._target.state()
             try:
                 self._write(records, values)
-            except Conflict:
-                return False
+            except Conflict as moved:
+                if self._peers is None:
+                    return False
+                self._undo(records, earlier_state, self._peers.agreed(f"another writer moved the state: {moved}"))
+                return True
             except StoreUnavailable:
                 raise
             except SeedbedError as refusal:
-                self._undo(records, earlier_state, f"the live object refused it: {refusal}")
+                wrong = f"the live object refused it: {refusal}"
+                self._undo(records, earlier_state, wrong if self._peers is None else self._peers.agreed(wrong))
                 return True
             found, held, wrong = self._look(records)
+            if self._peers is not None:
+                wrong = self._agreed(self._peers, wrong, earlier_state)
             if wrong:
                 self._undo(records, earlier_state, wrong)
                 return True
@@ -382,6 +419,14 @@ class ChangeEngine:
             for record in records:
                 self._watch(record, record.step)
             return True
+
+    def _agreed(self, peers: Peers, wrong: str, earlier_state: Mapping[str, Mapping[str, float]]) -> str:
+        """Why the change that is written must be undone, here or elsewhere; without an answer nothing stays written."""
+        try:
+            return peers.agreed(wrong)
+        except BaseException:
+            self._target.restore(earlier_state)
+            raise
 
     def _write(self, records: Sequence[ChangeRecord], values: Mapping[str, float]) -> None:
         wanted = {record.delta.parameter: record.after for record in records}
@@ -521,6 +566,8 @@ class ChangeEngine:
 
     def _note_use(self, change_id: int, step: int, report: UseReport) -> None:
         record = self.history[change_id]
+        if self._peers is not None and record.phase not in {Kind.APPLIED, Kind.EFFECTIVE}:
+            return  # a peer has lost it
         if report.use is Use.OPEN:
             self._open[change_id] = report.why
         elif report.use is Use.LOST:
@@ -529,7 +576,12 @@ class ChangeEngine:
                 self._target.read()[record.delta.parameter], report.expected
             ):
                 self._standing.add(change_id)
-            self._ledger.fail(record, f"at step {step}: {numbers}; {report.why}", report.found, step)
+            reason = f"at step {step}: {numbers}; {report.why}"
+            self._ledger.fail(record, reason, report.found, step)
+            if self._peers is not None:
+                self._sightings[change_id] = Sighting(Use.LOST, step, reason)
+        elif record.phase is not Kind.EFFECTIVE and self._peers is not None:
+            self._sightings.setdefault(change_id, Sighting(Use.USED, step))
         elif record.phase is not Kind.EFFECTIVE:
             self._ledger.note(Kind.EFFECTIVE, id=change_id, step=step, found=report.found)
 

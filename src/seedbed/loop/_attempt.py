@@ -1,14 +1,17 @@
 """The attempt that a run records, and the engine that changes its settings; both begin with their first use."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar, final
 
-from seedbed.change import ChangeEngine, ChangeRecord, ChangeState, Delta
+from seedbed.change import ChangeEngine, ChangeJournal, ChangeRecord, ChangeState, Delta
 from seedbed.change.bindings.rates._rate_driver import let_go
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, NotFound
+from seedbed.loop._copied_journal import CopiedJournal, packed_entries, unpacked_entries
 from seedbed.loop._objects import joined
+from seedbed.loop._ranks import Place, Ranks
 from seedbed.loop.settings import FINDERS, BoundSetting, LiveObjects, SettingFinder, Settings
 from seedbed.records import ActiveRun, Store
 
@@ -42,6 +45,9 @@ class Attempt:
         self.objects = LiveObjects()
         self._overrides, self._finders, self._proposers, self._run_id = overrides, finders, proposers, run_id
         self._record = record
+        self.ranks: Ranks | None = None
+        self._has_begun = record is not None
+        self._journal: ChangeJournal | None = None
         self._settings: Settings | None = None
         self._engine: ChangeEngine | None = None
         self._restored: ChangeState | None = None
@@ -50,15 +56,54 @@ class Attempt:
     @property
     def has_begun(self) -> bool:
         """Whether there is something of it in the store."""
-        return self._record is not None
+        return self._has_begun
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process keeps the record: the only one, or rank 0."""
+        return self.ranks is None or self.ranks.leads
 
     @property
     def record(self) -> ActiveRun:
-        """The attempt in the store. Raises as `Store.start`."""
+        """The attempt in the store. Raises as `Store.start`, and Conflict in a process that keeps no record."""
+        self._begin()
         if self._record is None:
-            self._record = self.store.start(self.project, self._run_id, Stage.TRAINING)
-            self._run_id = self._record.run_id
+            raise Conflict("rank 0 alone keeps the record of this run; ask for it there")
         return self._record
+
+    @property
+    def run_id(self) -> str:
+        """The name of the run. Raises as `Store.start`."""
+        self._begin()
+        return str(self._run_id)
+
+    def find_ranks(self) -> Ranks | None:
+        """The processes of the training that this is one of; the attempt is theirs together."""
+        if self.ranks is None and not self._has_begun:
+            self.ranks = Ranks.found()
+        return self.ranks
+
+    def _begin(self) -> None:
+        """Claim the attempt; in several processes rank 0 does, and tells the others its name and its changes so far."""
+        if self._has_begun:
+            return
+        if (ranks := self.find_ranks()) is None:
+            self._claim()
+        else:
+            told = json.loads(ranks.led(Place.BEGIN, self._claimed))
+            if not ranks.leads:
+                self._run_id, self._journal = told["run_id"], CopiedJournal(unpacked_entries(told["changes"]))
+        self._has_begun = True
+
+    def _claim(self) -> ActiveRun:
+        self._record = self.store.start(self.project, self._run_id, Stage.TRAINING)
+        self._run_id = self._record.run_id
+        return self._record
+
+    def _claimed(self) -> str:
+        record = self._claim()
+        self._journal = record.journal()
+        return json.dumps({"run_id": record.run_id, "changes": packed_entries(self._journal.entries())})
 
     @property
     def settings(self) -> Settings:
@@ -71,8 +116,10 @@ class Attempt:
     def engine(self) -> ChangeEngine:
         """What changes the settings; its first use takes up the changes of an earlier attempt."""
         if self._engine is None:
+            self._begin()
+            journal = self._journal or self.record.journal()
             later = () if self._restored is None else self.settings.prepare(self._restored)
-            engine = self.settings.engine(self.record.journal(), proposers=self._proposers)
+            engine = self.settings.engine(journal, proposers=self._proposers)
             if self._restored is not None:
                 self._unbound = {key: self._restored.values[key] for key in later}
                 bound = {key: each for key, each in self._restored.values.items() if key not in later}
@@ -133,7 +180,7 @@ class Attempt:
 
     def require_resumable(self, run_id: str) -> None:
         """Raise Conflict where this cannot be the next attempt of `run_id`: it has begun, or is another run."""
-        if self._engine is not None or (self._record is not None and self._record.run_id != run_id):
+        if self._engine is not None or (self._has_begun and self._run_id != run_id):
             raise Conflict("the run has begun already; restore before its first step")
         if self._run_id not in (None, run_id):
             raise Conflict(f"the checkpoint is of run {run_id}, and this is {self._run_id}; leave run= out")
@@ -158,4 +205,6 @@ class Attempt:
 
     def end(self, status: RunStatus, reason: str) -> None:
         """End it without a commit."""
+        if not self.leads:
+            return
         (self.record.failed if status is RunStatus.FAILED else self.record.interrupted)(reason)

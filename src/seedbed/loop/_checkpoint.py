@@ -1,16 +1,17 @@
 """The file from which a run is resumed: the bound objects, the state of the run, and what the loop keeps besides."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from seedbed.errors import Conflict, StoreCorrupt
 from seedbed.loop._state_file import packed, unpacked
+from seedbed.loop._whole_state import load_model, load_optimizer, model_state, optimizer_state
 from seedbed.loop.settings import LiveObjects
-from seedbed.loop.settings._live_objects import plain_model
 from seedbed.records.storage import replace
 
-__all__ = ["load_parts", "read_checkpoint", "write_checkpoint"]
+__all__ = ["load_parts", "parts_of", "read_checkpoint", "write_checkpoint", "write_parts"]
 
 _KINDS = ("models", "optimizers", "schedulers")
 
@@ -20,7 +21,12 @@ def write_checkpoint(path: Path, objects: LiveObjects, run: Mapping[str, Any], g
 
     Raises InvalidInput for a value that such a file cannot hold, and StoreUnavailable; then nothing is written.
     """
-    replace(path, packed({"run": dict(run), "given": dict(given), **_parts(objects)}))
+    write_parts(path, parts_of(objects), run, given)
+
+
+def write_parts(path: Path, parts: Mapping[str, object], run: Mapping[str, Any], given: Mapping[str, object]) -> None:
+    """As `write_checkpoint`, of what `parts_of` gave."""
+    replace(path, packed({"run": dict(run), "given": dict(given), **parts}))
 
 
 def read_checkpoint(path: Path) -> dict[str, Any] | None:
@@ -38,27 +44,35 @@ def read_checkpoint(path: Path) -> dict[str, Any] | None:
 
 def load_parts(found: Mapping[str, Any], objects: LiveObjects, path: Path) -> None:
     """Load the models, optimizers and schedulers of a checkpoint. Raises Conflict where other ones are bound."""
-    states = _parts(objects)
-    for kind in _KINDS:
-        if states[kind].keys() != found[kind].keys():
-            held, bound = (", ".join(name or "one" for name in each) or "none" for each in (found[kind], states[kind]))
-            raise Conflict(f"{path}: holds {kind}: {held}; bound: {bound}; bind the same ones")
-        for name, state in found[kind].items():
-            part: Any = getattr(objects, kind)[name]
-            try:
-                (plain_model(part) if kind == "models" else part).load_state_dict(state)
-            except (RuntimeError, ValueError, KeyError) as problem:
-                called = f"{kind[:-1]} {name}".rstrip()
-                raise Conflict(
-                    f"{path}: its {called} does not fit the one that is bound; build the same as when it was written, "
-                    f"or move the file away to begin a new run. {type(problem).__name__}: {problem}"
-                ) from problem
+    stateful = {name: each for name, each in objects.schedulers.items() if _state_of(each)}
+    for kind, bound in zip(_KINDS, (objects.models, objects.optimizers, stateful), strict=True):
+        if bound.keys() != found[kind].keys():
+            held, own = (", ".join(name or "one" for name in each) or "none" for each in (found[kind], bound))
+            raise Conflict(f"{path}: holds {kind}: {held}; bound: {own}; bind the same ones")
+    for name, state in found["models"].items():
+        _load(path, f"model {name}", partial(load_model, objects.models[name], state))
+    for name, state in found["optimizers"].items():
+        _load(path, f"optimizer {name}", partial(load_optimizer, objects, name, state))
+    for name, state in found["schedulers"].items():
+        scheduler: Any = stateful[name]
+        _load(path, f"scheduler {name}", partial(scheduler.load_state_dict, state))
 
 
-def _parts(objects: LiveObjects) -> dict[str, dict[str, Any]]:
+def _load(path: Path, called: str, load: Callable[[], object]) -> None:
+    try:
+        load()
+    except (RuntimeError, ValueError, KeyError) as problem:
+        raise Conflict(
+            f"{path}: its {called.rstrip()} does not fit the one that is bound; build the same as when it was written, "
+            f"or move the file away to begin a new run. {type(problem).__name__}: {problem}"
+        ) from problem
+
+
+def parts_of(objects: LiveObjects) -> dict[str, dict[str, Any]]:
+    """The states of models, optimizers and schedulers by name, each whole; each process of a training calls it."""
     return {
-        "models": {name: plain_model(model).state_dict() for name, model in objects.models.items()},
-        "optimizers": {name: optimizer.state_dict() for name, optimizer in objects.optimizers.items()},
+        "models": {name: model_state(model) for name, model in objects.models.items()},
+        "optimizers": {name: optimizer_state(objects, name) for name in objects.optimizers},
         "schedulers": {name: state for name, each in objects.schedulers.items() if (state := _state_of(each))},
     }
 

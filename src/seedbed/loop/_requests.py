@@ -6,11 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
+from seedbed.change import Delta
 from seedbed.loop._attempt import Attempt
 from seedbed.loop._stop import StopRequested
+from seedbed.loop._together import Together
 from seedbed.loop.steering import Asked, Controls, Desk, Post, Steering, Verb, close_door
 
 __all__ = ["Requests"]
+
+_OFTEN = 0.5  # seconds; several processes look when they meet, which is about once a second
 
 
 @final
@@ -28,17 +32,23 @@ class Requests:
         cls, attempt: Attempt, step: Callable[[], int], checkpoint: Callable[[], str], say: Callable[[str], None]
     ) -> "Requests":
         """Take requests to this attempt from now on; `step` gives the number of steps taken so far."""
-        record, engine = attempt.record, attempt.engine
+        steering = Steering(_desk(attempt), _controls(attempt, step, attempt.propose))
+        return cls(steering, checkpoint, attempt.record.beat, say)
 
-        controls = Controls(
-            propose=attempt.propose,
-            history=lambda: engine.history,
-            state_hash=lambda: attempt.settings.view(step()).state,
-            resolve=attempt.settings.resolve,
-            settings=lambda: attempt.settings.view(step()).settings,
-        )
-        desk = Desk(_post(attempt), record.attempt, attempt.store.clock, in_background=attempt.store.is_remote)
-        return cls(Steering(desk, controls), checkpoint, record.beat, say)
+    @classmethod
+    def open_for(
+        cls, together: Together, attempt: Attempt, step: Callable[[], int], say: Callable[[str], None]
+    ) -> "Requests":
+        """As `open`, on the leader of several processes: each of them carries out what is asked."""
+        beat = attempt.record.beat
+
+        def wait() -> None:
+            together.announce_wait(step())
+            beat()
+
+        controls = _controls(attempt, step, together.announce)
+        steering = Steering(_desk(attempt), controls, every_seconds=_OFTEN)
+        return cls(steering, lambda: together.announce_checkpoint(step()), wait, say)
 
     @staticmethod
     def refuse(attempt: Attempt, why: str) -> None:
@@ -83,6 +93,23 @@ class Requests:
             self.steering.done(asked, step, self.checkpoint())
         except Exception as problem:  # of the loop's own writer too: what was asked fails, and not the training
             self.steering.failed(asked, step, f"{type(problem).__name__}: {problem}")
+
+
+def _controls(
+    attempt: Attempt, step: Callable[[], int], propose: Callable[[Delta, int, str | None], object]
+) -> Controls:
+    engine = attempt.engine
+    return Controls(
+        propose=propose,
+        history=lambda: engine.history,
+        state_hash=lambda: attempt.settings.view(step()).state,
+        resolve=attempt.settings.resolve,
+        settings=lambda: attempt.settings.view(step()).settings,
+    )
+
+
+def _desk(attempt: Attempt) -> Desk:
+    return Desk(_post(attempt), attempt.record.attempt, attempt.store.clock, in_background=attempt.store.is_remote)
 
 
 def _post(attempt: Attempt) -> Post:

@@ -27,11 +27,15 @@ from seedbed.loop._open_runs import note_closed
 from seedbed.loop._passes import EvaluationBatches, Passes
 from seedbed.loop._plan import PlannedChanges, operation_of, reason_of
 from seedbed.loop._proposed import Proposed
+from seedbed.loop._ranks import Place
 from seedbed.loop._requests import Requests
 from seedbed.loop._results import nested, result_of
 from seedbed.loop._shown import Shown, page_of
 from seedbed.loop._stepping import StepEvents, Stepping
 from seedbed.loop._stop import StopRequested
+from seedbed.loop._together import Together
+from seedbed.loop._together_checkpoint import own_state, read_together, write_together
+from seedbed.loop._together_end import TogetherEnd
 from seedbed.loop._values import StepValues, flat_names
 from seedbed.loop.provenance import Collecting, collect
 from seedbed.loop.repro._recorder import StepRecorder
@@ -68,6 +72,7 @@ class Run:
         self._shown = Shown(quiet=declared.quiet)
         self._made_of = made_of
         self._requests: Requests | None = None
+        self._together: Together | None = None
         self._last_checkpoint: Path | None = None
         self._gives_state = False  # whether the loop keeps values of its own in its checkpoint
         self._write_asked: Callable[[], str] | None = None
@@ -89,7 +94,9 @@ class Run:
     @property
     def run_id(self) -> str:
         """The name of the run."""
-        return self.record.run_id
+        if not self._attempt.has_begun:
+            self._require_open()
+        return self._attempt.run_id
 
     @property
     def store(self) -> Store:
@@ -241,8 +248,8 @@ class Run:
         """Propose to change the setting `name` to a value, by a summand or by a factor; returns the outcome so far.
 
         A setting of several parts, such as the rate of groups that differ, is changed in all or in none. `against` is
-        the state hash that the proposal rests on. Raises NotFound for an unknown setting, InvalidInput for a wrong
-        value, and Conflict where the state has another hash.
+        the state hash that the proposal rests on. In several processes each proposes the same, at the same step. Raises
+        NotFound for an unknown setting, InvalidInput for a wrong value, and Conflict where the state has another hash.
         """
         self._require_open()
         delta = Delta(name, operation_of(set, add, scale), reason_of(why), proposer)
@@ -295,7 +302,8 @@ class Run:
     def checkpoint(self, path: Path | str, *, every: int | None = None, **state: object) -> bool:
         """Write all that a resume needs to `path`, whole and durable: bound objects, changes, generators, and `state`.
 
-        With `every`, only at steps that it divides; whether it was written. `state` takes tensors and plain values.
+        With `every`, only at steps that it divides; whether it was written. In several processes each calls it, and
+        rank 0 writes the file. `state` takes tensors and plain values.
         """
         if every is not None and every < 1:
             raise InvalidInput(f"checkpoint: every={every}, expected a number of steps from 1 on")
@@ -304,7 +312,7 @@ class Run:
         place = Path(path)
         if self._recorder is not None:
             place = self._recorder.place_of(place, "checkpoint", self.step)
-        write_checkpoint(place, self._objects, self.state_dict(), state)
+        self._write_checkpoint(place, state)
         self._last_checkpoint, self._gives_state = place, bool(state)
         return True
 
@@ -317,14 +325,10 @@ class Run:
         self._require_open()
         if self._recorder is not None:
             path = self._recorder.place_of(Path(path), "restore", self.step)
-        found = read_checkpoint(Path(path))
+        ranks = self._attempt.find_ranks()
+        found = self._resumable(Path(path)) if ranks is None else read_together(ranks, Path(path), self._resumable)
         if found is None:
             return False
-        run_id = found["run"]["run_id"]
-        if self._attempt.is_finished(run_id, found["run"]["project"]):
-            self._shown.say(f"{path} is of run {run_id}, which has finished: this is a new run")
-            return False
-        self._require_resumable(found["run"])
         _ = self._attempt.settings  # found before anything is loaded, with bounds from the values that the run began at
         load_parts(found, self._objects, Path(path))
         self.load_state_dict(found["run"])
@@ -341,10 +345,11 @@ class Run:
             "run_id": self.run_id,
             "elapsed_seconds": self._elapsed(),
             "steps": self._steps.state(),
-            "changes": self.engine.state(self.step).model_dump_json(),
+            "changes": self._changes().model_dump_json(),
             "planned": self._planned.state(),
             "witness": self.witness.state(),
             "generators": generator_states(),
+            **({} if self._attempt.ranks is None else self._attempt.ranks.place()),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -353,12 +358,16 @@ class Run:
         Raises Conflict after the first step, and for a run of another project or one that has finished.
         """
         self._require_resumable(state)
+        own = own_state(state, self._attempt.find_ranks())
         self._attempt.resume(state["run_id"], ChangeState.model_validate_json(state["changes"]))
-        self._steps.restore(state["steps"])
+        self._steps.restore({**state["steps"], **({} if own is None else {"position": own["position"]})})
         self._elapsed_before = state["elapsed_seconds"]
         self._planned.restore(state["planned"])
         self.witness.load_state(state["witness"])
-        restore_generators(state["generators"])
+        if own is None:
+            self._shown.say("the checkpoint is of other processes: the random numbers of this one go on anew")
+        else:
+            restore_generators(own["generators"])
 
     def _require_resumable(self, state: Mapping[str, Any]) -> None:
         """Before anything is loaded: raise Conflict where this run cannot go on from that state."""
@@ -382,7 +391,8 @@ class Run:
     def finish(self, draft: SnapshotDraft | None = None) -> Commit | None:
         """End the run: commit it, compare it, judge it and print what was found; None where it has no result.
 
-        A `draft` is recorded as it is; make it after `audit`.
+        A `draft` is recorded as it is; make it after `audit`. In several processes each calls it; rank 0 alone has the
+        commit, and all have the report of the gate.
         """
         if not self._is_open:
             return self.commit
@@ -391,10 +401,12 @@ class Run:
             if self._steps.late:
                 raise self._steps.late
             self._begin()
-            if draft is None and not self._results:
+            end = TogetherEnd(self._attempt.ranks)
+            if not end.agreed(draft is not None or bool(self._results)):
                 self._end(RunStatus.FAILED, NO_RESULT)
                 return None
-            self._commit(draft or self._draft())
+            draft = draft or self._draft()
+            self.report = end.committed(lambda: None if draft is None else self._commit(draft))
         except BaseException as problem:
             self._end_by(problem)
             raise
@@ -414,8 +426,10 @@ class Run:
         self._steps.leave_step()
         self._values.end_step(self.step)
         self._values.flush()
+        if self._together is not None:
+            self._together.settle(Place.FINISH, self.step)
         self.engine.close()
-        return self.witness.audit(self._elapsed())
+        return TogetherEnd(self._attempt.ranks).audited(lambda: self.witness.audit(self._elapsed()))
 
     def evidence(self) -> AuditRun:
         """The runtime ledger so far; it enforces nothing."""
@@ -467,16 +481,25 @@ class Run:
             _ = self.engine
             self._steps.count(first_optimizer(self._objects))
             self._has_begun = True
+            if (ranks := self._attempt.ranks) is not None:
+                self._together = Together(ranks, self._attempt, self._checkpoint_asked)
             if self._recorder is not None:
                 self._recorder.begin(self.project, self.run_id, self.step)
-            self._mirrors.begin(self.project, self.run_id, self._declared.config)
-            if self._declared.steer:
-                self._requests = Requests.open(
-                    self._attempt, lambda: self.step, self._checkpoint_asked, self._shown.say
-                )
+            if self._attempt.leads:
+                self._mirrors.begin(self.project, self.run_id, self._declared.config)
+                self._open_requests()
             else:
-                Requests.refuse(self._attempt, "it was started with steer=False")
+                self._shown.close()
+                self._shown = Shown(quiet=True)
             self._propose_due()  # what a checkpoint was written before, at the end of its step
+
+    def _open_requests(self) -> None:
+        if not self._declared.steer:
+            Requests.refuse(self._attempt, "it was started with steer=False")
+        elif self._together is None:
+            self._requests = Requests.open(self._attempt, lambda: self.step, self._checkpoint_asked, self._shown.say)
+        else:
+            self._requests = Requests.open_for(self._together, self._attempt, lambda: self.step, self._shown.say)
 
     def _go_on(self) -> None:
         """Before the first step of a run that is compared with another: go on from its checkpoint, if it has one."""
@@ -489,15 +512,20 @@ class Run:
         return tracked if self._recorder is None else self._recorder.batches(tracked, lambda: self.step)
 
     def _propose(self, delta: Delta, against: str | None = None) -> Proposed:
+        if self._attempt.find_ranks() is not None:
+            self._begin()
+
         def propose() -> tuple[ChangeRecord, ...]:
-            return self._attempt.propose(delta, self.step, against)
+            proposal = self._attempt.propose if self._together is None else self._together.propose
+            return proposal(delta, self.step, against)
 
         made = propose() if self._recorder is None else self._recorder.proposed(self.step, propose, lambda: self.engine)
         return Proposed(made)
 
     def _write(self, step: int, values: Mapping[str, float]) -> None:
-        self.record.log(step, values)
-        self._mirrors.log(step, values)
+        if self._attempt.leads:
+            self.record.log(step, values)
+            self._mirrors.log(step, values)
         if self._recorder is not None:
             self._recorder.values(step, values)
 
@@ -527,14 +555,42 @@ class Run:
         self._propose_due()
         if self._recorder is not None:
             self._recorder.between(self.step, lambda: self.engine, self.checkpoint)
+        if self._together is not None:
+            self._together.between(self.step, self._look)
         now = time.monotonic()
         if now < self._look_at:
             return
         self._look_at = now + _LOOK_SECONDS
-        if self._requests is not None:
-            self._requests.look(self.step)
-        self.record.beat()
+        if self._together is None:
+            self._look(self.step)
+        if self._attempt.leads:
+            self.record.beat()
         self._shown.between_steps(self.step, self._values.latest, self.evidence, self.engine.history)
+
+    def _look(self, step: int) -> None:
+        if self._requests is not None:
+            self._requests.look(step)
+
+    def _changes(self) -> ChangeState:
+        state = self.engine.state(self.step)
+        return state if self._attempt.leads else state.model_copy(update={"journal_head": None})
+
+    def _resumable(self, path: Path) -> dict[str, Any] | None:
+        found = read_checkpoint(path)
+        if found is not None and self._attempt.is_finished(found["run"]["run_id"], found["run"]["project"]):
+            self._shown.say(f"{path} is of run {found['run']['run_id']}, which has finished: this is a new run")
+            return None
+        if found is not None:
+            self._require_resumable(found["run"])
+        return found
+
+    def _write_checkpoint(self, path: Path, given: Mapping[str, object]) -> None:
+        self._begin()
+        if self._together is None:
+            write_checkpoint(path, self._objects, self.state_dict(), given)
+        else:
+            self._together.settle(Place.CHECKPOINT, self.step)
+            write_together(self._together.ranks, path, self._objects, self.state_dict(), given)
 
     def _checkpoint_asked(self) -> str:
         """Write the checkpoint that somebody asked for, in words: where the loop writes its own, if that loses nothing.
@@ -545,22 +601,25 @@ class Run:
             return self._write_asked()
         own = self._last_checkpoint
         if own is None:
-            path, told = self.record.path("checkpoint"), "; it is in the run's folder, `run.restore` takes its path"
+            path, told = Path("checkpoint"), "; it is in the run's folder, `run.restore` takes its path"
+            path = self.record.path(path.name) if self._attempt.leads else path
         elif self._gives_state:
             path, told = own.with_name(f"{own.stem}-asked{own.suffix}"), f", without what the loop keeps in {own.name}"
         else:
             path, told = own, ""
-        write_checkpoint(path, self._objects, self.state_dict(), {})
+        self._write_checkpoint(path, {})
         return f"wrote {path.name} after step {self.step}{told}"
 
-    def _draft(self) -> SnapshotDraft:
+    def _draft(self) -> SnapshotDraft | None:
         audit = self.audit()
+        if not self._attempt.leads:
+            return None
         made_of = collect() if self._made_of is None else self._made_of.finished()
         why = self._steps.position.unknown
         made_of = replace(made_of, process={**made_of.process, "data_order": f"unknown: {why}" if why else "known"})
         return draft_of(self.record, self._declared, self._objects, nested(self._results), audit, made_of)
 
-    def _commit(self, draft: SnapshotDraft) -> None:
+    def _commit(self, draft: SnapshotDraft) -> GateReport | None:
         self.commit = self.record.finish(draft)
         try:
             self.report = judged(self.commit)
@@ -568,6 +627,7 @@ class Run:
             self._shown.say(f"the run is committed, and its gate has no answer: {problem}")
         if self._requests is not None:
             self._requests.steering.finish(self.step)
+        return self.report
 
     def _end_by(self, problem: BaseException) -> None:
         """End as what ended the loop says; what fails besides is noted on it."""
@@ -579,7 +639,7 @@ class Run:
 
     def _end(self, status: RunStatus, reason: str) -> None:
         self._close()
-        if not self._attempt.has_begun:
+        if not self._attempt.has_begun or not self._attempt.leads:
             return
         with suppress(SeedbedError):  # the reason of the end is what must be kept
             self._values.end_step(self.step)
@@ -601,6 +661,8 @@ class Run:
             self._recorder.end()
         self.witness.close()
         self._attempt.release()
+        if self._attempt.ranks is not None:
+            self._attempt.ranks.leave()
 
     def _elapsed(self) -> float:
         return self._elapsed_before + time.monotonic() - self._began

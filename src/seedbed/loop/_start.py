@@ -13,6 +13,7 @@ from seedbed.loop._declared import Declared, GateGiven, RuntimeGiven, config_of,
 from seedbed.loop._mirror import Mirror, mirrors_of
 from seedbed.loop._objects import Given, device_of, objects_of
 from seedbed.loop._open_runs import left_open, note_opened, open_run
+from seedbed.loop._ranks import Ranks
 from seedbed.loop._run import Run
 from seedbed.loop._shown import say
 from seedbed.loop.provenance import Collecting
@@ -82,8 +83,8 @@ def start(
     for left in left_open():
         left.abandon("another run was started in its place")
     started = Run(attempt, declared, contract, made_of)
-    if run is not None:
-        _ = attempt.record  # a name that cannot be had is refused here
+    if run is not None and not Ranks.may_come():
+        _ = attempt.run_id  # a name that cannot be had is refused here
     note_opened(started)
     show_in_notebook()
     return started
