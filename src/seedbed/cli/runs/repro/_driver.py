@@ -34,11 +34,14 @@ def run_check(request: Callable[[Path], Request], keep: Path | None, *, as_json:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the script is ended with this process
     with _folder(keep) as folder, _progress() as say:
         asked = request(folder)
-        answer = check(asked, say)
-        found = answer.difference
-        distance = None
-        if found is not None and found.what in _TENSORS and not found.first and not found.second:
-            distance = measure(asked, found, say)
+        try:
+            answer = check(asked, say)
+            found = answer.difference
+            is_in_both = found is not None and found.what in _TENSORS and not found.first
+            distance = measure(asked, found, say) if found is not None and is_in_both else None
+        except KeyboardInterrupt:
+            errors().print("interrupted; the script was ended")
+            raise
     if as_json:
         print_json(_json(asked, answer, distance, keep))
     else:
