@@ -96,7 +96,8 @@ def test(wheel: Path, folder: Path, *, without_source: bool) -> None:
     pages = sorted(path.relative_to(ROOT / "docs").with_suffix("").as_posix() for path in shipped_pages(ROOT / "docs"))
     work = folder / "work"
     work.mkdir()
-    shutil.copy(ROOT / "examples" / "plain_loop.py", work)
+    for example in ("plain_loop.py", "by_hand.py"):
+        shutil.copy(ROOT / "examples" / example, work)
     with timed("install the wheel under constraints.txt"):
         python = install(folder / "venv", f"{wheel}[stages]")
     version = wheel.name.split("-")[1]
@@ -119,6 +120,7 @@ def steps(python: Path, version: str, pages: Iterable[str]) -> list[Step]:
         Step("seedbed soak run", [seedbed, "soak", "run", "--mock", "--iterations", "4"], ["gate: NO_DATA"], code=3),
         Step("seedbed soak verify", [seedbed, "soak", "verify", "--strict"]),
         Step("examples/plain_loop.py", [str(python), "plain_loop.py"], ["gate: PASS"]),
+        Step("examples/by_hand.py", [str(python), "by_hand.py"], ["gate: PASS"]),
         Step("seedbed runs list", [seedbed, "runs", "list"]),
         Step("seedbed runs verify", [seedbed, "runs", "verify", "latest"]),
         Step("seedbed runs fsck", [seedbed, "runs", "fsck"]),

@@ -1,4 +1,4 @@
-"""The examples run as a user runs them: from a folder of their own, in a process of their own."""
+"""The example of the four verbs by hand runs as a user runs it: from a folder of its own, in a process of its own."""
 
 import math
 import os
@@ -13,11 +13,11 @@ from seedbed.contracts import RunStatus
 from seedbed.records import Store, fsck, run_events, verify
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("SEEDBED_")}
-EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "plain_loop.py"
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "by_hand.py"
 
 
 def run(folder: Path, program: str) -> subprocess.CompletedProcess[str]:
-    script = folder / "plain_loop.py"
+    script = folder / "by_hand.py"
     script.write_text(program, encoding="utf-8")
     return child(folder, script.name)
 
@@ -33,12 +33,12 @@ def ran(tmp_path_factory):
     return folder, run(folder, EXAMPLE.read_text(encoding="utf-8"))
 
 
-def test_the_plain_loop_is_short_enough_to_read_at_once():
+def test_the_loop_by_hand_is_short_enough_to_read_at_once():
     assert len(EXAMPLE.read_text(encoding="utf-8").splitlines()) < 50
 
 
 @pytest.mark.slow
-def test_the_plain_loop_passes_its_gate_and_says_what_was_observed(ran):
+def test_the_loop_by_hand_passes_its_gate_and_says_what_was_observed(ran):
     _, done = ran
     assert (done.returncode, done.stderr) == (0, "")
     for said in (
@@ -51,7 +51,7 @@ def test_the_plain_loop_passes_its_gate_and_says_what_was_observed(ran):
         assert said in done.stdout
 
 
-def test_the_plain_loop_leaves_a_whole_record(ran):
+def test_the_loop_by_hand_leaves_a_whole_record(ran):
     folder, _ = ran
     store = Store.open(folder / ".seedbed")
     (view,) = store.runs()
@@ -61,7 +61,7 @@ def test_the_plain_loop_leaves_a_whole_record(ran):
     assert fsck(store) == []
 
 
-def test_the_plain_loop_logs_the_rate_that_each_step_used(ran):
+def test_the_loop_by_hand_logs_the_rate_that_each_step_used(ran):
     """A cosine from 0.003 to 0 over 300 steps, of which the first is step 1, halved after step 150."""
     folder, _ = ran
     store = Store.open(folder / ".seedbed")
@@ -73,7 +73,7 @@ def test_the_plain_loop_logs_the_rate_that_each_step_used(ran):
 
 
 @pytest.mark.slow
-def test_the_command_judges_the_plain_loop_from_its_record_alone(ran):
+def test_the_command_judges_the_loop_by_hand_from_its_record_alone(ran):
     folder, _ = ran
     for arguments in (("gate", "latest"), ("changes", "show", "latest"), ("report", "latest")):
         done = child(folder, "-m", "seedbed", *arguments)
@@ -81,9 +81,9 @@ def test_the_command_judges_the_plain_loop_from_its_record_alone(ran):
 
 
 @pytest.mark.slow
-def test_the_plain_loop_run_again_in_the_same_folder_is_another_run_like_the_first(ran, tmp_path):
+def test_the_loop_by_hand_run_again_in_the_same_folder_is_another_run_like_the_first(ran, tmp_path):
     folder = shutil.copytree(ran[0], tmp_path / "again")
-    done = child(folder, "plain_loop.py")
+    done = child(folder, "by_hand.py")
     assert (done.returncode, done.stderr) == (0, "")
     first, second = (view.commit for view in Store.open(folder / ".seedbed").runs() if view.commit)
     assert first.snapshot.run_id < second.snapshot.run_id
@@ -92,7 +92,7 @@ def test_the_plain_loop_run_again_in_the_same_folder_is_another_run_like_the_fir
 
 
 @pytest.mark.slow
-def test_the_usual_dropout_turns_attention_into_math_and_stops_the_plain_loop(tmp_path):
+def test_the_usual_dropout_turns_attention_into_math_and_stops_the_loop_by_hand(tmp_path):
     done = run(tmp_path, EXAMPLE.read_text(encoding="utf-8").replace("dropout=0.0", "dropout=0.1"))
     assert done.returncode == 4
     assert "aten::_scaled_dot_product_attention_math ran instead: dropout_p is 0.1" in done.stderr

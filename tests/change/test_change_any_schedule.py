@@ -117,7 +117,9 @@ def test_a_relative_change_multiplies_what_the_schedule_writes(kind: str, factor
     assert changed.shown == twin.shown, "the schedule is not disturbed, and the groups show what it wrote"
     record = changed.engine.history[1]
     assert (record.outcome, record.story[-1][1]["step"]) == (Outcome.EFFECTIVE, AT + 1)
-    way, _, told = summary(changed.engine.history).changes[0].story[-2].rpartition(" writes at each step, with factor ")
+    way, _, told = (
+        summary(changed.engine.history).changes[0].story[-2].rpartition(" is multiplied at each step, with factor ")
+    )
     assert way.startswith("applied: ")
     assert float(told) == pytest.approx(factor)
 
@@ -131,7 +133,7 @@ def test_an_absolute_change_pins_the_rate(kind: str, op: Operation) -> None:
         assert rates == pytest.approx([pinned] * 2 if step >= AT else others)
     assert changed.shown == twin.shown
     assert changed.engine.history[1].outcome is Outcome.EFFECTIVE
-    assert summary(changed.engine.history).changes[0].story[-2].endswith("read back, pinned, with factor 0")
+    assert summary(changed.engine.history).changes[0].story[-2].endswith(" writes, with factor 0")
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -165,7 +167,7 @@ def test_a_change_to_what_the_schedule_wrote_ends_a_pin(kind: str) -> None:
         loop.step()
     assert loop.used[7:] == [pytest.approx(each) for each in twin.used[7:]]
     assert loop.engine.history[2].outcome is Outcome.EFFECTIVE
-    assert " is followed again" in summary(loop.engine.history).changes[1].story[-2]
+    assert " writes is used again" in summary(loop.engine.history).changes[1].story[-2]
 
 
 def test_no_hook_is_left_when_nothing_is_held_and_watched_any_more() -> None:

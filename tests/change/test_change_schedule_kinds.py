@@ -183,7 +183,7 @@ def test_the_curve_of_a_known_schedule_is_scaled_by_any_change(kind: str, op: Op
     for step, (rates, others) in enumerate(zip(changed, twin, strict=True)):
         assert rates == pytest.approx([each * (factor if step >= AT else 1.0) for each in others])
     assert engine.history[1].outcome is Outcome.EFFECTIVE
-    _, _, told = summary(engine.history).changes[0].story[3].partition(" writes at each step, with factor ")
+    _, _, told = summary(engine.history).changes[0].story[3].partition(" is multiplied at each step, with factor ")
     assert (not told) if kind == "wrapped, of PyTorch" else float(told) == pytest.approx(factor)
 
 
@@ -192,7 +192,7 @@ def test_under_another_schedule_an_absolute_change_pins_the_rate(kind: str) -> N
     changed, engine = looped(PINNED[kind], Set(0.03))
     assert [rates[0] for rates in changed[AT:]] == pytest.approx([0.03] * (STEPS - AT))
     assert engine.history[1].outcome is Outcome.EFFECTIVE
-    assert summary(engine.history).changes[0].story[3].endswith("read back, pinned, with factor 0")
+    assert summary(engine.history).changes[0].story[3].endswith(" writes, with factor 0")
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ def test_schedulers_are_searched_for_at_each_change_once_there_was_one_and_later
         searched.append(hidden)
         return schedules_built(optimizer, hidden=hidden)
 
-    monkeypatch.setattr("seedbed.change.bindings._rebased_rate.schedules_built", search)
+    monkeypatch.setattr("seedbed.change.bindings.rates._rebased_rate.schedules_built", search)
     weight = nn.Parameter(torch.ones(3))
     optimizer = SGD([weight], lr=0.1)
     engine = ChangeEngine(MemoryJournal(), {"lr": LearningRate(optimizer)}, [Parameter("lr", "1", low=0.0, high=9.0)])

@@ -22,7 +22,7 @@ from steering_world import RUN, Training, post_of
 from seedbed.change._history import ChangeRecord, fold
 from seedbed.contracts import Outcome, RunStatus
 from seedbed.loop import steering
-from seedbed.loop.steering import Answer, AnswerState, RemoteRun
+from seedbed.loop.steering import AnswerState, RemoteRun, RequestAnswer
 from seedbed.records import Store, fsck, read_journal
 from seedbed.testing import dies, durable_faults
 
@@ -119,7 +119,7 @@ def check(path: Path) -> bool:
     return len(ended) == len(requests)
 
 
-def require_true(final: Answer, standing: list[ChangeRecord], used: list[float]) -> None:
+def require_true(final: RequestAnswer, standing: list[ChangeRecord], used: list[float]) -> None:
     assert len(standing) <= 1, "carried out twice"
     if final.state in {AnswerState.EFFECTIVE, AnswerState.CLAMPED}:
         (record,) = standing

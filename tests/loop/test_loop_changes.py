@@ -6,6 +6,7 @@ from loop_world import Work, committed
 
 from seedbed.contracts import Outcome
 from seedbed.errors import Conflict, InvalidInput, NotFound
+from seedbed.loop import Proposed
 
 
 def weights_after_each_step(store, **proposal):
@@ -43,6 +44,50 @@ def test_a_proposal_within_a_step_is_that_of_the_steps_taken_so_far(tmp_path):
                 run.propose("lr", add=1e-4, why="after the step")
         run.result(x=1)
     assert [(r.step, r.story[-1][1]["step"]) for r in run.engine.history.records] == [(2, 3), (8, 9)]
+
+
+def two_groups(work):
+    parts = [work.model[0].parameters(), work.model[3].parameters()]
+    work.optimizer = torch.optim.Adam([{"params": parts[0], "lr": 1e-2}, {"params": parts[1], "lr": 1e-3}])
+    work.scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(work.optimizer, T_max=48)
+    return work
+
+
+def test_a_proposal_to_several_groups_returns_what_became_of_each(tmp_path):
+    work = two_groups(Work())
+    with work.start(tmp_path) as run:
+        for step, (x, y) in run.steps(work.loader):
+            if step == 3:
+                made = run.propose("lr", scale=0.5, why="all of them")
+            if step == 5:
+                one = run.propose("lr.1", scale=0.5, why="one of them")
+                held_back = run.propose("lr", scale=0.5, why="too soon for one of them")
+            work.step(x, y)
+        run.result(x=1)
+    assert [each.delta.parameter for each in made] == ["optimizer.lr.0", "optimizer.lr.1"]
+    assert (made.phase, made.outcome, len(made)) == ("applied", Outcome.UNKNOWN, 2)
+    assert made.after == pytest.approx(made.before / 2)
+    assert (len(one), one.phase) == (1, "applied")
+    assert {each.outcome for each in held_back} == {Outcome.BLOCKED}
+    assert held_back.outcome is Outcome.BLOCKED
+    assert "1 must pass" in held_back.reason
+    assert [each.outcome.value for each in run.engine.history.records] == ["EFFECTIVE"] * 3 + ["BLOCKED"] * 2
+
+
+def test_what_a_proposal_says_of_itself_is_said_of_the_change_that_went_worst(tmp_path):
+    work = two_groups(Work())
+    work.optimizer.param_groups[1]["betas"] = (0.85, 0.99)
+    with work.start(tmp_path) as run:
+        for step, (x, y) in run.steps(work.loader):
+            if step == 3:
+                made = run.propose("beta1", set=0.8, why="all of them")
+                work.optimizer.param_groups[1]["betas"] = (0.7, 0.99)  # other code overwrites one of them
+            work.step(x, y)
+        run.result(x=1)
+    ended = Proposed(tuple(run.engine.history[each.id] for each in made))
+    assert [each.outcome for each in ended] == [Outcome.EFFECTIVE, Outcome.FAILED]
+    assert (ended.outcome, ended.worst.delta.parameter) == (Outcome.FAILED, "optimizer.beta1.1")
+    assert run.exit_code == 1
 
 
 @pytest.mark.parametrize("given", [{}, {"set": 1.0, "scale": 2.0}, {"scale": "half"}, {"add": True}])

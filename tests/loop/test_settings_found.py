@@ -12,7 +12,7 @@ from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, TensorD
 
 from seedbed.change import MixtureSampler, ResizableBatchSampler
 from seedbed.errors import InvalidInput
-from seedbed.loop.settings import Candidate, Findings, Limits, LiveObjects, find_settings
+from seedbed.loop.settings import BoundSetting, Findings, Limits, LiveObjects, find_settings
 
 PARTS = ["model.freeze.encoder", "model.freeze.head"]
 ROWS = TensorDataset(torch.zeros(64, 4))
@@ -99,7 +99,7 @@ def test_very_many_groups_are_one_setting() -> None:
     assert [each.key for each in findings.settings if each.key.startswith("optimizer.lr")] == ["optimizer.lr"]
 
 
-def test_groups_that_cannot_be_led_apart_under_their_schedule_are_one_setting() -> None:
+def test_groups_under_a_product_with_one_floor_for_all_are_also_led_apart() -> None:
     net = Net()
     optimizer = SGD([{"params": net.encoder.parameters(), "lr": 0.1}, {"params": net.head.parameters(), "lr": 0.01}])
     chained = lr_scheduler.ChainedScheduler(
@@ -108,7 +108,7 @@ def test_groups_that_cannot_be_led_apart_under_their_schedule_are_one_setting() 
             lr_scheduler.CosineAnnealingLR(optimizer, T_max=10, eta_min=1e-3),
         ]
     )
-    assert keys(live(optimizer=optimizer, scheduler=chained))[0] == "optimizer.lr"
+    assert keys(live(optimizer=optimizer, scheduler=chained))[:2] == ["optimizer.lr.0", "optimizer.lr.1"]
 
 
 def test_the_momentum_that_a_schedule_cycles_is_listed_with_the_reason() -> None:
@@ -264,8 +264,8 @@ class Temperature:
 
     value = 1.0
 
-    def find(self, objects: LiveObjects) -> Iterator[Candidate]:
-        yield Candidate(("sampling", "temperature"), self, Limits(0.0, 2 * self.value))
+    def find(self, objects: LiveObjects) -> Iterator[BoundSetting]:
+        yield BoundSetting(("sampling", "temperature"), self, Limits(0.0, 2 * self.value))
 
     def read(self) -> float:
         return self.value

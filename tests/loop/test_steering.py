@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from steering_world import LR, PROJECT, RUN, Training, post_of
 
-from seedbed.change import Kind
+from seedbed.change import ChangeHistory, Kind
 from seedbed.change._history import fold
 from seedbed.errors import Conflict, ContractBroken, InvalidInput, NotFound
 from seedbed.loop import steering
@@ -95,6 +95,20 @@ def test_a_change_that_the_live_object_refuses_is_told_as_failed(store, training
     assert training.used == pytest.approx([0.1] * 3)
 
 
+def journaled(*of_each: list[tuple[Kind, dict[str, Any]]]) -> ChangeHistory:
+    """The history of one request, 7, that changed as many settings, and of what became of each."""
+    journal = MemoryJournal()
+    proposed: dict[str, Any] = {"step": 1, "batch": 1, "unit": "1", "op": {"kind": "SET", "value": 0.2}}
+    proposed |= {"reason": "x", "proposer": "me", "before": 0.1, "wanted": 0.2, "state": "", "request": 7}
+    guarded = {"decision": "ALLOW", "guard": None, "after": 0.2, "reason": "every guard allowed it"}
+    intent = {"before": 0.1, "after": 0.2, "state": "", "state_after": ""}
+    for number, later in enumerate(of_each, 1):
+        asked = proposed | {"parameter": f"{LR.key}.{number}"}
+        facts = [(Kind.PROPOSED, asked), (Kind.GUARDED, guarded), (Kind.INTENT, intent), *later]
+        journal.append_all([(kind.value, {"id": number, **fact}) for kind, fact in facts])
+    return fold(journal.entries())
+
+
 @pytest.mark.parametrize(
     ("later", "state", "is_final"),
     [
@@ -120,19 +134,33 @@ def test_a_change_that_the_live_object_refuses_is_told_as_failed(store, training
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_an_answer_is_final_only_where_no_later_entry_of_the_journal_can_change_it(later, state, is_final):
-    journal = MemoryJournal()
-    proposed: dict[str, Any] = {"step": 1, "parameter": LR.key, "unit": "1", "op": {"kind": "SET", "value": 0.2}}
-    proposed |= {"reason": "x", "proposer": "me", "before": 0.1, "wanted": 0.2, "state": "", "request": 7}
-    guarded = {"decision": "ALLOW", "guard": None, "after": 0.2, "reason": "every guard allowed it"}
-    intent = {"before": 0.1, "after": 0.2, "state": "", "state_after": ""}
-    facts = [(Kind.PROPOSED, proposed), (Kind.GUARDED, guarded), (Kind.INTENT, intent), *later]
-    journal.append_all([(kind.value, {"id": 1, **fact}) for kind, fact in facts])
-    history = fold(journal.entries())
-    record = standing(history, 7)
-    assert record is not None
-    found, final = how_it_went(history, record)
+    history = journaled(later)
+    found, final = how_it_went(history, standing(history, 7))
     assert (found.value, final) == (state, is_final)
-    assert standing(history, 8) is None
+    assert standing(history, 8) == ()
+
+
+APPLIED: list[tuple[Kind, dict[str, Any]]] = [(Kind.APPLIED, {"found": 0.2, "held": None})]
+USED = [*APPLIED, (Kind.EFFECTIVE, {"step": 2, "found": 0.2})]
+LOST = [*APPLIED, (Kind.FAILED, {"reason": "the scheduler overwrote it"})]
+
+
+@pytest.mark.parametrize(
+    ("of_each", "state", "is_final"),
+    [
+        ((USED, USED), "EFFECTIVE", False),
+        ((USED, APPLIED), "APPLIED", False),
+        ((USED, LOST), "FAILED", True),
+        ((LOST, LOST), "FAILED", True),
+    ],
+    ids=["used", "one is not used yet", "one is lost", "both are lost"],
+)
+def test_the_answer_for_several_settings_is_that_of_the_worst(of_each, state, is_final):
+    history = journaled(*of_each)
+    made = standing(history, 7)
+    assert len(made) == 2
+    found, final = how_it_went(history, made)
+    assert (found.value, final) == (state, is_final)
 
 
 def test_against_another_state_than_the_one_that_was_seen_it_is_refused(store, training):

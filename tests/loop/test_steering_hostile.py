@@ -9,7 +9,7 @@ from steering_world import RUN, Training, post_of
 
 from seedbed.errors import StoreUnavailable
 from seedbed.loop import steering
-from seedbed.loop.steering import AnswerState, Command, Request, Verb, _source
+from seedbed.loop.steering import AnswerState, Command, RunRequest, Verb, _source
 from seedbed.loop.steering._request import MOST_BYTES, new_nonce, parsed
 from seedbed.records import Store, fsck, merge, plan_gc
 from seedbed.testing import FakeClock, durable_faults, fails_with
@@ -189,7 +189,7 @@ def test_a_request_that_a_listing_left_out_is_read_all_the_same(store, training)
         def __getattr__(self, name):
             return getattr(real, name)
 
-    behind = Request.model_validate_json(changed(nonce="1" * 16))
+    behind = RunRequest.model_validate_json(changed(nonce="1" * 16))
     put(store, number + 1, behind.encoded())
     post = post_of(store)
     found = type(post)(LeavesOut(), post.folder).received(0)

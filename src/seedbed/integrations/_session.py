@@ -12,7 +12,7 @@ from seedbed.integrations._library_clip import LibraryClip
 from seedbed.loop import Run, start
 from seedbed.loop._objects import Given
 from seedbed.loop._stop import StopRequested
-from seedbed.loop.settings import Candidate, Limits
+from seedbed.loop.settings import BoundSetting, Limits
 from seedbed.records import Store
 
 __all__ = ["Session", "Trained", "numbers_of", "results_of"]
@@ -65,7 +65,7 @@ class Session:
             self._run = self._given
             self._run.bind(*objects)
         if clip is not None:
-            self._run.bind_setting(Candidate(("clip", "norm"), clip, Limits.of_clip_norm(clip.read()), "clip"))
+            self._run.bind_setting(BoundSetting(("clip", "norm"), clip, Limits.of_clip_norm(clip.read()), "clip"))
         if state and (why := _why_new(self._run.store, state)):
             self._run.say(f"the checkpoint is of run {state['run_id']}, which {why}: this is a new run")
         elif state:

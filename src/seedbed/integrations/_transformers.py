@@ -1,16 +1,14 @@
 """Transformers: a callback that makes a run of `Trainer.train`."""
 
 import base64
-import io
 from collections.abc import Mapping
 from typing import Any, final
-
-import torch
 
 from seedbed.integrations._extras import require
 from seedbed.integrations._library_clip import LibraryClip
 from seedbed.integrations._session import Session, Trained
 from seedbed.loop import Run
+from seedbed.loop._state_file import packed, unpacked
 
 __all__ = ["TransformersCallback"]
 
@@ -101,13 +99,8 @@ def _clip_of(args: Any, optimizer: Any) -> LibraryClip | None:
 
 def _encoded(state: Mapping[str, Any]) -> str:
     """The state as a text, since the Trainer keeps the state of callbacks in JSON."""
-    held = io.BytesIO()
-    torch.save(dict(state), held)
-    return base64.b64encode(held.getvalue()).decode("ascii")
+    return base64.b64encode(packed(state)).decode("ascii")
 
 
 def _decoded(text: str) -> dict[str, Any]:
-    if not text:
-        return {}
-    found: dict[str, Any] = torch.load(io.BytesIO(base64.b64decode(text)), weights_only=True)
-    return found
+    return unpacked(base64.b64decode(text)) if text else {}

@@ -8,7 +8,7 @@ from seedbed.change import ChangeEngine, ChangeRecord, ChangeState, Delta
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, NotFound
 from seedbed.loop._objects import joined
-from seedbed.loop.settings import FINDERS, Candidate, LiveObjects, SettingFinder, Settings
+from seedbed.loop.settings import FINDERS, BoundSetting, LiveObjects, SettingFinder, Settings
 from seedbed.records import ActiveRun, Store
 
 __all__ = ["Attempt"]
@@ -69,9 +69,10 @@ class Attempt:
     def engine(self) -> ChangeEngine:
         """What changes the settings; its first use takes up the changes of an earlier attempt."""
         if self._engine is None:
-            self._engine = self.settings.engine(self.record.journal(), proposers=self._proposers)
             if self._restored is not None:
                 self.settings.prepare(self._restored)
+            self._engine = self.settings.engine(self.record.journal(), proposers=self._proposers)
+            if self._restored is not None:
                 self._engine.resume(self._restored)
             elif self._engine.history.records:
                 self._engine.resume(None)  # an earlier attempt ended before its first checkpoint
@@ -92,7 +93,7 @@ class Attempt:
         else:
             self.settings.add(objects)
 
-    def take(self, candidate: Candidate) -> None:
+    def take(self, candidate: BoundSetting) -> None:
         """Take a setting that is kept elsewhere than on the objects."""
         self.settings.take(candidate)
 

@@ -45,7 +45,14 @@ def load_parts(found: Mapping[str, Any], objects: LiveObjects, path: Path) -> No
             raise Conflict(f"{path}: holds {kind}: {held}; bound: {bound}; bind the same ones")
         for name, state in found[kind].items():
             part: Any = getattr(objects, kind)[name]
-            (plain_model(part) if kind == "models" else part).load_state_dict(state)
+            try:
+                (plain_model(part) if kind == "models" else part).load_state_dict(state)
+            except (RuntimeError, ValueError, KeyError) as problem:
+                called = f"{kind[:-1]} {name}".rstrip()
+                raise Conflict(
+                    f"{path}: its {called} does not fit the one that is bound; build the same as when it was written, "
+                    f"or move the file away to begin a new run. {type(problem).__name__}: {problem}"
+                ) from problem
 
 
 def _parts(objects: LiveObjects) -> dict[str, dict[str, Any]]:

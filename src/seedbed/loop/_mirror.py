@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, final
 
+from seedbed.errors import InvalidInput
 from seedbed.records import Commit, Json
 from seedbed.records.canonical._redaction import redacted_object
 
-__all__ = ["Mirror", "Mirrors"]
+__all__ = ["Mirror", "Mirrors", "mirrors_of"]
 
 
 class Mirror(Protocol):
@@ -23,6 +24,19 @@ class Mirror(Protocol):
 
     def finish(self, commit: Commit | None) -> None:
         """The run has ended; without a commit, it failed or was interrupted."""
+
+
+def mirrors_of(given: Mirror | Sequence[Mirror]) -> tuple[Mirror, ...]:
+    """The mirrors that were given. Raises InvalidInput for what is none."""
+    mirrors = tuple(given) if isinstance(given, list | tuple) else (given,)
+    for mirror in mirrors:
+        called = (getattr(mirror, name, None) for name in ("begin", "log", "finish"))  # of a class of anybody's
+        if isinstance(mirror, type) or not all(map(callable, called)):
+            raise InvalidInput(
+                f"mirror: expected an object with begin, log and finish, such as "
+                f"seedbed.integrations.TensorBoardMirror(folder), found {mirror!r}"
+            )
+    return mirrors
 
 
 @final

@@ -24,7 +24,10 @@ def objects_of(model: Given[nn.Module], optimizer: Given[Optimizer], scheduler: 
     objects = LiveObjects.of(model, optimizer, scheduler)
     for name, each in objects.models.items():
         if not isinstance(each, nn.Module):
-            raise InvalidInput(f"{_argument('model', name)}: expected a torch.nn.Module, found {_kind(each)}")
+            raise InvalidInput(
+                f"{_argument('model', name)}: expected a torch.nn.Module, or a dictionary of them by name, found "
+                f"{_kind(each)}"
+            )
     for steps in objects.optimizers.values():
         watchable(steps)
     for name, schedule in objects.schedulers.items():
@@ -62,4 +65,4 @@ def _argument(argument: str, name: str) -> str:
 
 
 def _kind(value: object) -> str:
-    return f"{type(value).__module__}.{type(value).__qualname__}"
+    return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")

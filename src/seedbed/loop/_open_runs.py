@@ -40,8 +40,9 @@ def open_run() -> "Run":
         return here[-1]
     if len(everywhere) == 1:
         return everywhere[0]
-    found = f"{len(everywhere)} runs are open in other threads" if everywhere else "no run is open"
-    raise NotFound(f"current_run: {found} and none in this thread; call seedbed.start first, or hand the run over")
+    if everywhere:
+        raise NotFound(f"current_run: {len(everywhere)} runs are open in other threads; hand the run over to this one")
+    raise NotFound("current_run: no run is open; call seedbed.start first")
 
 
 def left_open() -> list["Run"]:

@@ -8,9 +8,16 @@ from seedbed.change import Add, Delta, Operation, Scale, Set
 from seedbed.errors import InvalidInput
 from seedbed.loop._values import number_of
 
-__all__ = ["PlannedChanges", "operation_of"]
+__all__ = ["PlannedChanges", "operation_of", "reason_of"]
 
 _KINDS: Mapping[str, Callable[[float], Operation]] = {"set": Set, "add": Add, "scale": Scale}
+
+
+def reason_of(why: object) -> str:
+    """Why a change is proposed. Raises InvalidInput where it is not said."""
+    if not isinstance(why, str) or not why.strip():
+        raise InvalidInput(f"propose: why={why!r}, expected a reason in words, which the record of the run keeps")
+    return why
 
 
 def operation_of(set_to: float | None, add: float | None, scale: float | None) -> Operation:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-from seedbed.change import ChangeRecord, Delta
 from seedbed.errors import SeedbedError
 from seedbed.loop._attempt import Attempt
 from seedbed.loop._stop import StopRequested
@@ -32,11 +31,8 @@ class Requests:
         """Take requests to this attempt from now on; `step` gives the number of steps taken so far."""
         record, engine = attempt.record, attempt.engine
 
-        def propose(delta: Delta, step: int, against: str | None) -> ChangeRecord | None:
-            return attempt.propose(delta, step, against)[0]
-
         controls = Controls(
-            propose=propose,
+            propose=attempt.propose,
             history=lambda: engine.history,
             state_hash=lambda: attempt.settings.view(step()).state,
             resolve=attempt.settings.resolve,

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, final
@@ -13,7 +14,7 @@ from torch.optim import Optimizer
 
 from seedbed.change import ChangeEngine, ChangeRecord, ChangeState, Delta
 from seedbed.contracts import AuditRun, GateReport, RunStatus, Verdict
-from seedbed.errors import Conflict, SeedbedError
+from seedbed.errors import Conflict, ExitCode, InvalidInput, SeedbedError
 from seedbed.loop._attempt import Attempt
 from seedbed.loop._checkpoint import load_parts, read_checkpoint, write_checkpoint
 from seedbed.loop._commit import draft_of, judged
@@ -24,15 +25,17 @@ from seedbed.loop._mirror import Mirrors
 from seedbed.loop._objects import Given, first_optimizer, objects_of
 from seedbed.loop._open_runs import note_closed
 from seedbed.loop._passes import EvaluationBatches, Passes
-from seedbed.loop._plan import PlannedChanges, operation_of
+from seedbed.loop._plan import PlannedChanges, operation_of, reason_of
+from seedbed.loop._proposed import Proposed
 from seedbed.loop._requests import Requests
 from seedbed.loop._results import nested, result_of
-from seedbed.loop._shown import Shown
+from seedbed.loop._shown import Shown, page_of
 from seedbed.loop._stepping import StepEvents, Stepping
+from seedbed.loop._stop import StopRequested
 from seedbed.loop._values import StepValues, flat_names
 from seedbed.loop.provenance import Collecting, collect
 from seedbed.loop.repro._recorder import Recorder
-from seedbed.loop.settings import Candidate, LiveObjects, SettingsView
+from seedbed.loop.settings import BoundSetting, LiveObjects, SettingsView
 from seedbed.records import ActiveRun, Commit, SnapshotDraft, Store
 from seedbed.runtime import Contract, Witness
 
@@ -40,6 +43,7 @@ __all__ = ["Run"]
 
 Batch = TypeVar("Batch")
 _STATE_VERSION = 1
+_LOOK_SECONDS = 0.05  # how often to ask whether there is anything to do between two steps, all of which may wait
 
 
 @final
@@ -58,7 +62,9 @@ class Run:
         self.is_block = False
         self.witness: Witness = contract.witness()
         self._attempt, self._declared = attempt, declared
-        self._steps = Stepping(self.witness, StepEvents(self._begin, self._taken, self._between))
+        self._steps = Stepping(
+            self.witness, StepEvents(self._begin, self._opening, self._taken, self._between, self._left, self._lost)
+        )
         self._shown = Shown(quiet=declared.quiet)
         self._made_of = made_of
         self._requests: Requests | None = None
@@ -72,6 +78,7 @@ class Run:
         self._began, self._elapsed_before = time.monotonic(), 0.0
         self._process = os.getpid()
         self._is_open, self._has_begun = True, False
+        self._look_at = 0.0
 
     @property
     def project(self) -> str:
@@ -133,7 +140,8 @@ class Run:
     def steps(self, loader: Iterable[Batch]) -> Passes[Batch]:
         """One pass over `loader`, as the number of the step that comes and its batch.
 
-        The first pass after `restore` goes on with the batch after the last step of the checkpoint.
+        The first pass after `restore` goes on with the batch after the last step of the checkpoint. Where that cannot
+        be known, the run says so when it is resumed, and in its record: `process.data_order`.
         """
         self._go_on()
         self._attempt.bind_loader(loader)
@@ -157,6 +165,7 @@ class Run:
 
     def begin_step(self) -> int:
         """Open a step, for a loop that neither `steps` nor `one_step` fits; its number. Closes an open one."""
+        self._steps.position.is_elsewhere = True
         return self._steps.begin_step()
 
     def end_step(self) -> None:
@@ -170,6 +179,7 @@ class Run:
         `shape_class` names evaluations of similar shapes, as for `Witness.step`.
         """
         self._begin()
+        self._values.flush()  # evaluations may take long, and what was logged before is read meanwhile
         with self.witness.step(self.step, "eval", shape_class):
             yield
 
@@ -185,7 +195,7 @@ class Run:
         self._begin()
         if step is None and not self._steps.is_open:
             step = self.step
-        self._values.add(flat_names(values or {}, named), step)
+        self._values.add(flat_names(values, named) if values else named, step)
 
     def result(self, values: Mapping[str, object] | None = None, /, **named: object) -> None:
         """Add to the results of the run: numbers, or samples in one dimension, which get a mean and an interval.
@@ -224,14 +234,15 @@ class Run:
         why: str,
         proposer: str = "loop",
         against: str | None = None,
-    ) -> ChangeRecord:
+    ) -> Proposed:
         """Propose to change the setting `name` to a value, by a summand or by a factor; returns the outcome so far.
 
-        `against` is the state hash that the proposal rests on. Raises NotFound for an unknown setting, InvalidInput for
-        a wrong value, and Conflict where the state has another hash.
+        A setting of several parts, such as the rate of groups that differ, is changed in all or in none. `against` is
+        the state hash that the proposal rests on. Raises NotFound for an unknown setting, InvalidInput for a wrong
+        value, and Conflict where the state has another hash.
         """
         self._require_open()
-        delta = Delta(name, operation_of(set, add, scale), why, proposer)
+        delta = Delta(name, operation_of(set, add, scale), reason_of(why), proposer)
         return self._propose(delta, against)
 
     def propose_at(
@@ -250,7 +261,7 @@ class Run:
         Raises InvalidInput for a step that is over.
         """
         self._require_open()
-        delta = Delta(self._attempt.settings.resolve(name), operation_of(set, add, scale), why, proposer)
+        delta = Delta(self._attempt.settings.resolve(name), operation_of(set, add, scale), reason_of(why), proposer)
         self._planned.add(step, delta, self.step)
 
     def bind(
@@ -266,7 +277,7 @@ class Run:
         self._require_open()
         self._attempt.bind(objects_of(model, optimizer, scheduler))
 
-    def bind_setting(self, setting: Candidate) -> None:
+    def bind_setting(self, setting: BoundSetting) -> None:
         """Take a setting that is kept elsewhere than on the objects, such as by the library that runs the loop.
 
         Bind the objects first, and bind before `restore` or `load_state_dict`.
@@ -283,6 +294,8 @@ class Run:
 
         With `every`, only at steps that it divides; whether it was written. `state` takes tensors and plain values.
         """
+        if every is not None and every < 1:
+            raise InvalidInput(f"checkpoint: every={every}, expected a number of steps from 1 on")
         if every is not None and (self.step % every or not self._steps.has_stepped):
             return False
         place = Path(path)
@@ -308,6 +321,7 @@ class Run:
         if self._attempt.is_finished(run_id, found["run"]["project"]):
             self._shown.say(f"{path} is of run {run_id}, which has finished: this is a new run")
             return False
+        _ = self._attempt.settings  # found before anything is loaded, with bounds from the values that the run began at
         load_parts(found, self._objects, Path(path))
         self.load_state_dict(found["run"])
         self.restored = found["given"]
@@ -316,6 +330,7 @@ class Run:
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint of your own must keep of the run, besides models, optimizers and schedulers."""
         self._begin()
+        self._values.flush()  # a resumed run logs the steps from here on
         return {
             "schema_version": _STATE_VERSION,
             "project": self.project,
@@ -334,10 +349,15 @@ class Run:
         Raises Conflict after the first step, and for a run of another project or one that has finished.
         """
         self._require_open()
-        if state["schema_version"] != _STATE_VERSION or state["project"] != self.project:
+        if state["project"] != self.project:
             raise Conflict(
-                f"the checkpoint is of project {state['project']}, version {state['schema_version']}; expected "
-                f"{self.project}, version {_STATE_VERSION}"
+                f"the checkpoint is of project {state['project']}, and this run is of {self.project}; start it with "
+                f"project={state['project']!r}, or move the checkpoint away"
+            )
+        if state["schema_version"] != _STATE_VERSION:
+            raise Conflict(
+                f"the checkpoint is of version {state['schema_version']}, expected {_STATE_VERSION}; go on with the "
+                "version of Seedbed that wrote it"
             )
         self._attempt.resume(state["run_id"], ChangeState.model_validate_json(state["changes"]))
         self._steps.restore(state["steps"])
@@ -370,7 +390,7 @@ class Run:
             self._end_by(problem)
             raise
         self._close()
-        if self.commit is not None and self.report is not None:
+        if self.commit is not None and self._made_of is not None:
             self._shown.end(self.commit, self.report)
         self._mirrors.finish(self.commit)
         if self._declared.exits and self.exit_code:
@@ -413,6 +433,17 @@ class Run:
         elif problem is not None:
             self._steps.drop_step(problem)
             self._end_by(problem)
+            if isinstance(problem, StopRequested):
+                raise SystemExit(ExitCode.INTERRUPTED) from None  # without a traceback: it was asked for
+
+    def __repr__(self) -> str:
+        name = self.run_id if self._attempt.has_begun else "not begun"
+        state = "open" if self._is_open else "ended" if self.verdict is None else self.verdict.value
+        return f"<seedbed.Run {name} of {self.project}: {state}, step {self.step}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: values, plots by step and changes so far; then also the commit and the verdict."""
+        return page_of(self._attempt, self.report)
 
     @property
     def _objects(self) -> LiveObjects:
@@ -420,6 +451,8 @@ class Run:
 
     def _begin(self) -> None:
         """Before the first step: claim the attempt, find the settings while nothing has changed, count from here on."""
+        if self._has_begun and self._is_open and os.getpid() == self._process:
+            return
         self._go_on()
         if not self._has_begun:
             _ = self.engine
@@ -434,8 +467,6 @@ class Run:
                 )
             else:
                 Requests.refuse(self._attempt, "it was started with steer=False")
-        if self._recorder is not None:
-            self._recorder.opened()
 
     def _go_on(self) -> None:
         """Before the first step of a run that is compared with another: go on from its checkpoint, if it has one."""
@@ -447,13 +478,12 @@ class Run:
         tracked = self._attempt.tracked(loader, batches)
         return tracked if self._recorder is None else self._recorder.batches(tracked, lambda: self.step)
 
-    def _propose(self, delta: Delta, against: str | None = None) -> ChangeRecord:
+    def _propose(self, delta: Delta, against: str | None = None) -> Proposed:
         def propose() -> tuple[ChangeRecord, ...]:
             return self._attempt.propose(delta, self.step, against)
 
-        if self._recorder is None:
-            return propose()[0]
-        return self._recorder.proposed(self.step, propose, lambda: self.engine)
+        made = propose() if self._recorder is None else self._recorder.proposed(self.step, propose, lambda: self.engine)
+        return Proposed(made)
 
     def _write(self, step: int, values: Mapping[str, float]) -> None:
         self.record.log(step, values)
@@ -461,16 +491,33 @@ class Run:
         if self._recorder is not None:
             self._recorder.values(step, values)
 
+    def _opening(self) -> None:
+        self._begin()
+        if self._recorder is not None:
+            self._recorder.opened()
+
     def _taken(self, step: int) -> None:
         self._values.end_step(step)
         if self._recorder is not None:
+            self._values.flush()
             self._recorder.taken(step)
 
+    def _left(self) -> None:
+        self._values.flush()
+
+    def _lost(self, why: str) -> None:
+        self._shown.say(f"resumed, and the order of data is unknown: {why}")
+
     def _between(self) -> None:
-        for delta in self._planned.due(self.step):
-            self._propose(delta)
+        if self._planned.waiting:
+            for delta in self._planned.due(self.step):
+                self._propose(delta)
         if self._recorder is not None:
             self._recorder.between(self.step, lambda: self.engine, self.checkpoint)
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + _LOOK_SECONDS
         if self._requests is not None:
             self._requests.look(self.step)
         self.record.beat()
@@ -487,11 +534,16 @@ class Run:
     def _draft(self) -> SnapshotDraft:
         audit = self.audit()
         made_of = collect() if self._made_of is None else self._made_of.finished()
+        why = self._steps.position.unknown
+        made_of = replace(made_of, process={**made_of.process, "data_order": f"unknown: {why}" if why else "known"})
         return draft_of(self.record, self._declared, self._objects, nested(self._results), audit, made_of)
 
     def _commit(self, draft: SnapshotDraft) -> None:
         self.commit = self.record.finish(draft)
-        self.report = judged(self.commit)
+        try:
+            self.report = judged(self.commit)
+        except InvalidInput as problem:  # a check asks for what the record lacks; the commit is whole all the same
+            self._shown.say(f"the run is committed, and its gate has no answer: {problem}")
         if self._requests is not None:
             self._requests.steering.finish(self.step)
 

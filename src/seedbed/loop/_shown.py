@@ -2,19 +2,19 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import final
 
 from rich.console import Console
 
 from seedbed.change import ChangeHistory
-from seedbed.contracts import AuditRun, GateReport
+from seedbed.contracts import AuditRun, GateReport, Stage
 from seedbed.contracts._move import move_words
+from seedbed.loop._attempt import Attempt
 from seedbed.records import Commit
-from seedbed.render import LiveFacts, LiveLine, summary_text
+from seedbed.render import LiveFacts, LiveLine, RunFacts, run_html, stored_facts, summary_lines, summary_text
 
-__all__ = ["Shown", "say"]
-
-_WIDE = 120
+__all__ = ["Shown", "page_of", "say"]
 
 
 @final
@@ -45,16 +45,27 @@ class Shown:
         """Print `text` on a line of its own."""
         self._line.say(_line(text))
 
-    def end(self, commit: Commit, report: GateReport) -> None:
+    def end(self, commit: Commit, report: GateReport | None) -> None:
         """Print the end of the run in short."""
         self._line.close()
-        if not self._is_quiet:
-            width = None if sys.stdout.isatty() else _WIDE
-            Console(width=width, highlight=False, markup=False).print(summary_text(commit, report))
+        if self._is_quiet or sys.stdout is None:  # a process without a console has no stream
+            return
+        if sys.stdout.isatty():
+            Console(highlight=False, markup=False, emoji=False).print(summary_text(commit, report))
+        else:
+            print(*summary_lines(commit, report), sep="\n", flush=True)  # noqa: T201  it is for the person who watches
 
     def close(self) -> None:
         """Take the live line away."""
         self._line.close()
+
+
+def page_of(attempt: Attempt, report: GateReport | None) -> str:
+    """The run as a fragment of HTML for a notebook, also while it goes on. Raises as `stored_facts`."""
+    if not attempt.has_begun:
+        return run_html(RunFacts(run_id=f"a run of {attempt.project}", facts=("it begins with its first step",)))
+    view = attempt.store.find(attempt.record.run_id, project=attempt.project, stage=Stage.TRAINING)
+    return run_html(replace(stored_facts(attempt.store, view), report=report))
 
 
 def say(text: str) -> None:

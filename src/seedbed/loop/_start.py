@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from seedbed.loop._attempt import Attempt
 from seedbed.loop._declared import Declared, GateGiven, RuntimeGiven, config_of, gate_of, runtime_of
-from seedbed.loop._mirror import Mirror
+from seedbed.loop._mirror import Mirror, mirrors_of
 from seedbed.loop._objects import Given, device_of, objects_of
 from seedbed.loop._open_runs import left_open, note_opened, open_run
 from seedbed.loop._run import Run
@@ -19,6 +19,7 @@ from seedbed.loop.provenance import Collecting
 from seedbed.loop.repro import Plan
 from seedbed.records import Store
 from seedbed.records.canonical._names import require_name
+from seedbed.render import show_in_notebook
 from seedbed.runtime import declare
 
 __all__ = ["current_run", "start"]
@@ -69,7 +70,7 @@ def start(
         quiet=quiet,
         exits=exit,
         steer=steer,
-        mirrors=tuple(mirror) if isinstance(mirror, Sequence) else (mirror,),
+        mirrors=mirrors_of(mirror),
     )
     objects = objects_of(model, optimizer, scheduler)
     if (compared := Plan.from_environment(os.environ)) is not None:
@@ -84,6 +85,7 @@ def start(
     if run is not None:
         _ = attempt.record  # a name that cannot be had is refused here
     note_opened(started)
+    show_in_notebook()
     return started
 
 

@@ -7,7 +7,7 @@ from typing import Any, final
 from torch.optim import Optimizer
 
 from seedbed.errors import SeedbedError
-from seedbed.loop._passes import DataPosition
+from seedbed.loop._data_position import DataPosition
 from seedbed.loop._step_count import StepCount
 from seedbed.runtime import StepBlock, Witness
 
@@ -17,11 +17,18 @@ __all__ = ["StepEvents", "Stepping"]
 @final
 @dataclass(frozen=True)
 class StepEvents:
-    """What is called as a loop goes on: before a step is opened, with the number of one that was taken, between two."""
+    """What is called as a loop goes on.
 
+    Before a pass over the data, before a step is opened, with the number of one that was taken, between two, when the
+    loop is left, and with the reason when a resumed loop may see other data than without the resume.
+    """
+
+    begins: Callable[[], None]
     before: Callable[[], None]
     taken: Callable[[int], None]
     between: Callable[[], None]
+    left: Callable[[], None]
+    lost: Callable[[str], None]
 
 
 @final
@@ -34,7 +41,7 @@ class Stepping:
 
     def __init__(self, witness: Witness, events: StepEvents) -> None:
         self.iteration, self.epoch = 0, 0
-        self.position = DataPosition()
+        self.position = DataPosition(events.lost)
         self.late: SeedbedError | None = None  # an error of a step that was left with the loop
         self._witness, self._events = witness, events
         self._count: StepCount | None = None
@@ -63,12 +70,13 @@ class Stepping:
 
     def begin_step(self) -> int:
         """Open a step; its number. An open one is closed before."""
-        self.end_step()
+        if self._block is not None:
+            self.end_step()
         self._events.before()
         self.iteration += 1
-        self._taken_before = self.step
-        self._block = self._witness.open_step(self.step + 1)
-        return self.step + 1
+        self._taken_before = taken = self.step
+        self._block = self._witness.open_step(taken + 1)
+        return taken + 1
 
     def end_step(self) -> None:
         """Close the step that is open; nothing where none is."""
@@ -84,15 +92,17 @@ class Stepping:
         finally:
             if self._count is None:
                 self._taken += 1
-            if self.has_stepped:
+            taken = self.step
+            if taken > self._taken_before:
                 self.position.stepped()
-                self._events.taken(self.step)
+                self._events.taken(taken)
         return True
 
     def leave_step(self) -> None:
         """Close the step that is open as the loop is left; an error is kept in `late`."""
         try:
             self._close_step()
+            self._events.left()
         except SeedbedError as problem:
             self.late = self.late or problem
 
@@ -102,12 +112,18 @@ class Stepping:
             block, self._block = self._block, None
             block.close(problem)
 
+    def begin_pass(self) -> None:
+        """A pass over the data begins: the settings of a restored run, such as its batch size, come before it."""
+        self.end_step()
+        self._events.begins()
+
     def end_pass(self) -> None:
         """A whole pass over the data has ended."""
         self.epoch += 1
 
     def end(self) -> None:
-        """Leave the optimizer as it was found."""
+        """Leave the optimizer as it was found, and the data alone."""
+        self.position.release()
         if self._count is not None:
             self._taken = self._count.taken
             self._count.end()

@@ -24,7 +24,8 @@ class StepValues:
     """Collects the values of the step in progress and hands finished steps to `write`, with its number.
 
     Values of the micro-batches of one step are averaged. A tensor on the CPU is read at once; one on another device is
-    copied there and read later, many in one transfer, so that logging never waits for the device at a step.
+    copied there and read later, many in one transfer, so that logging never waits for the device at a step. Finished
+    steps are written about once a second, so that a step that takes milliseconds does not pay for a write.
     """
 
     def __init__(self, write: Callable[[int, Mapping[str, float]], None]) -> None:
@@ -37,13 +38,15 @@ class StepValues:
 
     def add(self, values: Mapping[str, object], step: int | None) -> None:
         """Take `values` of `step`, or of the step in progress. Raises InvalidInput for what is not one number."""
-        read = {name: self._read(name, value) for name, value in values.items()}
+        read = {name: [self._read(name, value)] for name, value in values.items()}
         if step is not None:
-            self._waiting.append((step, {name: [value] for name, value in read.items()}))
+            self._waiting.append((step, read))
             self._flush_if_due()
-            return
-        for name, value in read.items():
-            self._current.setdefault(name, []).append(value)
+        elif self._current:
+            for name, found in read.items():
+                self._current.setdefault(name, []).extend(found)
+        else:
+            self._current = read
 
     def end_step(self, step: int) -> None:
         """The values so far are those of `step`."""
@@ -53,13 +56,13 @@ class StepValues:
         self._flush_if_due()
 
     def _flush_if_due(self) -> None:
-        if self._waiting and (
-            not self._is_remote or len(self._waiting) >= _MOST_WAITING or time.monotonic() >= self._due
-        ):
+        if self._waiting and (len(self._waiting) >= _MOST_WAITING or time.monotonic() >= self._due):
             self.flush()
 
     def flush(self) -> None:
-        """Write every finished step."""
+        """Write every finished step; nothing where none waits."""
+        if not self._waiting:
+            return
         waiting, self._waiting = self._waiting, []
         if self._is_remote:
             waiting = _fetched(waiting)
@@ -80,14 +83,19 @@ class StepValues:
                     f"{name}.mean(), or give samples to run.result"
                 )
             if value.device.type == "cpu":
-                return float(value.detach())
+                return number_of(f"log: {name}", value.item())
             self._is_remote = True
             return value.detach().reshape(()).clone()  # the loop may go on to change it in place
         return number_of(f"log: {name}", value)
 
 
 def flat_names(values: Mapping[str, object], named: Mapping[str, object]) -> dict[str, object]:
-    """Both together. Raises InvalidInput for a name that is given twice, or is none."""
+    """Both together. Raises InvalidInput for a name that is given twice or is none, and for no mapping."""
+    if not isinstance(values, Mapping):
+        raise InvalidInput(
+            f"expected values by name, such as loss=0.5, or a mapping of names to values; found {values!r} of type "
+            f"{type(values).__qualname__}"
+        )
     if twice := sorted(values.keys() & named.keys()):
         raise InvalidInput(f"{', '.join(twice)}: given twice, in the mapping and by name; give each name once")
     for name in values:
@@ -98,6 +106,8 @@ def flat_names(values: Mapping[str, object], named: Mapping[str, object]) -> dic
 
 def number_of(what: str, value: object) -> float:
     """The one number that `value` is, Python's or NumPy's. Raises InvalidInput, naming `what` it is."""
+    if type(value) is float:
+        return value
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.ndarray | numpy.generic) and value.size == 1:
         value = value.item()

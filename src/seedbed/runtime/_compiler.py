@@ -25,12 +25,15 @@ __all__ = [
     "compile_obstacle",
     "import_inductor",
     "is_compiling_elsewhere",
+    "num_counted",
     "read_counts",
     "salt_cache",
 ]
 
 _HEADERS = b"#include <Python.h>\n#include <omp.h>\n"
 _SALT = "|seedbed:"
+_FRAMES = ("total", "ok")
+_GRAPHS = ("fxgraph_cache_hit", "fxgraph_cache_miss", "fxgraph_cache_bypass")
 
 
 class CompileCounts(NamedTuple):
@@ -74,13 +77,18 @@ def read_counts() -> CompileCounts:
     if counters is None:  # also while another thread imports Dynamo
         return CompileCounts()
     frames, inductor = counters["frames"], counters["inductor"]
-    return CompileCounts(
-        frames["total"],
-        frames["ok"],
-        inductor["fxgraph_cache_hit"],
-        inductor["fxgraph_cache_miss"],
-        inductor["fxgraph_cache_bypass"],
-    )
+    found = [frames.get(each, 0) for each in _FRAMES] + [inductor.get(each, 0) for each in _GRAPHS]
+    return CompileCounts(*found)
+
+
+def num_counted() -> int:
+    """The sum of the counters now, to compare it at every step."""
+    counters = getattr(sys.modules.get("torch._dynamo.utils"), "counters", None)
+    if counters is None:
+        return 0
+    frames, graphs = counters["frames"].get, counters["inductor"].get
+    hits, misses, bypasses = _GRAPHS
+    return int(frames("total", 0) + frames("ok", 0) + graphs(hits, 0) + graphs(misses, 0) + graphs(bypasses, 0))
 
 
 def is_compiling_elsewhere() -> bool:

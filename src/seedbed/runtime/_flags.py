@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-__all__ = ["ProcessState", "SdpaFlags", "read_flags", "read_state"]
+__all__ = ["ProcessState", "SdpaFlags", "read_flags", "read_state", "switches"]
 
 
 # In the order of SdpaFlags. Torch gives them no types.
@@ -38,6 +38,13 @@ class ProcessState(NamedTuple):
 
     def __str__(self) -> str:
         return f"grad={'on' if self.grad else 'off'} autocast={self.autocast} sdpa={self.flags}"
+
+
+def switches(device_type: str) -> tuple[object, ...]:
+    """All that `read_state` tells of this thread, as it is: to compare it at every step, in a microsecond."""
+    flash, mem_efficient, cudnn, math = _SWITCHES
+    autocast = torch.get_autocast_dtype(device_type) if torch.is_autocast_enabled(device_type) else None
+    return torch.is_grad_enabled(), autocast, flash(), mem_efficient(), cudnn(), math()
 
 
 def read_flags() -> SdpaFlags:

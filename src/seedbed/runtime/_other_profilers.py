@@ -5,6 +5,7 @@ the three methods that every profiler of torch starts and ends by are wrapped, f
 """
 
 import gc
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Any, final
@@ -79,7 +80,26 @@ class OtherProfilers:
             setattr(profile, name, wrapper)
 
 
+class _Seen:
+    """How often torch's profiler class was referred to, besides by profilers, when all objects were looked through."""
+
+    references = -1
+
+
 def _running_profilers() -> list[Any]:
-    """Profilers that began before anybody watched. This looks through all objects, in tens of milliseconds."""
+    """Profilers that began before anybody watched. The first look goes through all objects, in tens of milliseconds.
+
+    Every profiler refers to its class: while that has no more references than without any, there is none.
+    """
+    if sys.getrefcount(profile) == _Seen.references and _is_counted():
+        return []
     found = [thing for thing in gc.get_referrers(profile) if isinstance(thing, profile)]
+    _Seen.references = sys.getrefcount(profile) - len(found)
     return [one for one in found if one.enabled and one.entered and (one.acc_events or one.kineto_results is None)]
+
+
+def _is_counted() -> bool:
+    """Whether this Python counts the references of objects to their class, as one with threads of its own may not."""
+    before = sys.getrefcount(profile)
+    unused = profile(enabled=False)
+    return sys.getrefcount(profile) == before + isinstance(unused, profile)

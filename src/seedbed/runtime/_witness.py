@@ -10,10 +10,17 @@ import torch
 from seedbed.contracts import AuditRun, Feature, RuntimeMode
 from seedbed.runtime._audit import make_audit
 from seedbed.runtime._capability import Capability, shortfalls
-from seedbed.runtime._compiler import cache_is_salted, is_compiling_elsewhere, read_counts, salt_cache, why_eager
+from seedbed.runtime._compiler import (
+    cache_is_salted,
+    is_compiling_elsewhere,
+    num_counted,
+    read_counts,
+    salt_cache,
+    why_eager,
+)
 from seedbed.runtime._config import ResolvedConfig
 from seedbed.runtime._enforce import enforce
-from seedbed.runtime._flags import ProcessState, read_flags, read_state
+from seedbed.runtime._flags import ProcessState, read_flags, read_state, switches
 from seedbed.runtime._observe import SampledStep, observe
 from seedbed.runtime._recorder import RECORDER, TURN, Recording
 from seedbed.runtime._sample import Sample
@@ -96,6 +103,7 @@ class Witness:
         self._waiting: Counter[_StepKey] = Counter()
         self._patience = _PATIENCE
         self._let_go: Callable[[], object] | None = None
+        self._keys: dict[tuple[object, ...], _StepKey] = {}
 
     def step(self, step: int, phase: StepPhase = "train", shape_class: str = "") -> StepBlock:
         """Wrap one training or evaluation step, number `step`; `shape_class` names a group of steps of similar shapes.
@@ -161,7 +169,7 @@ class Witness:
 
     def _begin(self, step: int, phase: StepPhase, shape_class: str) -> tuple[_StepKey, Recording | None]:
         self._tally.steps += 1
-        key = _StepKey(phase, shape_class, read_state(self._device.type), sum(read_counts()))
+        key = self._key_now(phase, shape_class)
         wanted = self._is_due(key, step)
         if not wanted:
             self._unsampled += 1
@@ -177,6 +185,15 @@ class Witness:
             self._unsampled += 1
         self._open.add(recording)
         return key, recording
+
+    def _key_now(self, phase: StepPhase, shape_class: str) -> _StepKey:
+        """The kind of a step that begins now; each is made once, since making one takes longer than all else."""
+        now = (phase, shape_class, num_counted(), *switches(self._device.type))
+        key = self._keys.get(now)
+        if key is None:
+            key = _StepKey(phase, shape_class, read_state(self._device.type), sum(read_counts()))
+            self._keys[now] = key
+        return key
 
     def _end(self, recording: Recording, judged: tuple[_StepKey, int] | None) -> None:
         if recording not in self._open:

@@ -15,7 +15,7 @@ from seedbed.errors import StoreCorrupt
 from seedbed.loop import Run
 from seedbed.loop._attempt import Attempt
 from seedbed.loop._declared import Declared
-from seedbed.loop.settings import Candidate, Limits, LiveObjects
+from seedbed.loop.settings import BoundSetting, Limits, LiveObjects
 from seedbed.records import ActiveRun, Store
 from seedbed.runtime import Contract
 from seedbed.stages._baselines import BaselineScorers
@@ -67,11 +67,11 @@ class _RateOfJob:
 
     settings: ChangeSettings
 
-    def find(self, objects: LiveObjects) -> Iterable[Candidate]:
+    def find(self, objects: LiveObjects) -> Iterable[BoundSetting]:
         """The rate of the optimizer."""
         limits = Limits(self.settings.low, self.settings.high, cooldown_steps=self.settings.cooldown_steps)
         rate = LearningRate(objects.optimizers[""], objects.schedulers[""])
-        return [Candidate(tuple(_LEARNING_RATE.split(".")), rate, limits, "lr")]
+        return [BoundSetting(tuple(_LEARNING_RATE.split(".")), rate, limits, "lr")]
 
 
 @final

@@ -10,13 +10,13 @@ from seedbed.change.bindings._dropout import DropoutRate
 from seedbed.change.bindings._freezing import Freeze, OnUnfreeze
 from seedbed.change.bindings._group_setting import GroupSetting
 from seedbed.change.bindings._groups import GroupName
-from seedbed.change.bindings._learning_rate import LearningRate
 from seedbed.change.bindings._live_setting import OptimizerSetting
 from seedbed.change.bindings._loader_batches import LoaderBatches
 from seedbed.change.bindings._loss_weights import LossWeight, LossWeights
 from seedbed.change.bindings._mixture import MixtureSampler, MixtureWeight
 from seedbed.change.bindings._settings_file import Consumer, SettingsFile
 from seedbed.change.bindings._target import Bindings, Target
+from seedbed.change.bindings.rates._learning_rate import LearningRate
 from seedbed.change.bindings.schedules._schedule import Schedule
 
 __all__ = [

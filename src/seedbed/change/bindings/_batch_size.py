@@ -9,9 +9,9 @@ from torch.optim import Optimizer
 from torch.utils.data import Sampler
 
 from seedbed.change.bindings._binding import Unproven, Use, UseReport, without
-from seedbed.change.bindings._learning_rate import LearningRate
-from seedbed.change.bindings._rate_way import RateFollow
 from seedbed.change.bindings._use_watch import Uses, UseWatch, ValueReader
+from seedbed.change.bindings.rates._learning_rate import LearningRate
+from seedbed.change.bindings.rates._rate_way import RateFollow
 from seedbed.errors import Conflict, InvalidInput
 
 __all__ = ["BatchSize", "Batches", "RateRule", "ResizableBatchSampler"]

@@ -29,6 +29,8 @@ def num_rows(batch: object) -> int:
     """
     if isinstance(batch, Tensor) and batch.ndim:
         return batch.shape[0]
+    if isinstance(batch, list | tuple) and batch:  # the usual case first: this is asked at every step
+        return num_rows(batch[0])
     if isinstance(batch, Mapping) and batch:
         return num_rows(next(iter(batch.values())))
     if isinstance(batch, Sequence) and not isinstance(batch, str) and batch:

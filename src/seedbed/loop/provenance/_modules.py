@@ -118,6 +118,7 @@ def _modules() -> Mapping[str, ModuleType]:
     return {name: module for name, module in list(sys.modules.items()) if isinstance(module, ModuleType)}
 
 
+@cache  # it asks for the place alone, and a process with many runs asks for each module again and again
 def _may_be_local(file: str) -> bool:
     """A quick look, since a large process has thousands of modules."""
     return not any(each in file for each in _INSTALLED) and not file.startswith(_folders())

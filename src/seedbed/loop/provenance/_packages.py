@@ -4,13 +4,14 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import NamedTuple
 
 __all__ = ["Package", "loaded_modules", "packages_of"]
 
 _SUFFIX = ".dist-info"
 _SAME = re.compile(r"[-_.]+")
-_FILES_OF_MODULE = ("/__init__.py,", ".py,", ".abi3.so,", ".cpython-")
+_MODULE = re.compile(rb"^(\w+)(?:/__init__\.py,|\.py,|\.abi3\.so,|\.cpython-)", re.MULTILINE)
 
 
 class Package(NamedTuple):
@@ -55,20 +56,21 @@ def _installed() -> Mapping[str, str]:
 
 def _holding(modules: Iterable[str], folders: Iterable[str]) -> dict[str, str]:
     """For each of `modules` that stands in the list of files in one of `folders`, that folder."""
-    lines = {module: [f"\n{module}{each}".encode() for each in _FILES_OF_MODULE] for module in modules}
+    wanted = set(modules)
     found: dict[str, str] = {}
-    for folder in sorted(folders) if lines else ():
-        files = _file_list(folder)
-        found |= {module: folder for module, each in lines.items() if any(line in files for line in each)}
+    for folder in sorted(folders) if wanted else ():
+        found |= dict.fromkeys(wanted & _modules_in(folder), folder)
     return found
 
 
-def _file_list(folder: str) -> bytes:
+@cache  # another version of a package has another folder
+def _modules_in(folder: str) -> frozenset[str]:
+    """The top-level modules in the list of files in `folder`."""
     try:
         with open(f"{folder}/RECORD", "rb") as file:  # noqa: PTH123  half the time
-            return b"\n" + file.read()
+            return frozenset(name.decode("utf-8", "replace") for name in _MODULE.findall(file.read()))
     except OSError:
-        return b""
+        return frozenset()
 
 
 def _package(folder: str) -> Package:

@@ -116,7 +116,7 @@ class Recorder:
         """Values were logged."""
         self._file.write("values", step=step, values={name: float(value).hex() for name, value in values.items()})
 
-    def proposed(self, step: int, propose: Propose, engine: Callable[[], ChangeEngine]) -> ChangeRecord:
+    def proposed(self, step: int, propose: Propose, engine: Callable[[], ChangeEngine]) -> tuple[ChangeRecord, ...]:
         """A proposal of the script: carried out, or in its place what became of it in the run that is repeated."""
         if self._replayed is not None:
             return self._replayed.proposed(step, propose, engine())
@@ -125,7 +125,7 @@ class Recorder:
             records = propose()
         finally:
             self._file.write("own", step=step, ids=[each.id for each in records])
-        return records[0]
+        return records
 
     def between(self, step: int, engine: Callable[[], ChangeEngine], checkpoint: Callable[[Path], object]) -> None:
         """Between two steps: repeat the changes that came from outside, and stop where that is planned."""

@@ -42,7 +42,7 @@ class Replayed:
 
     def proposed(
         self, step: int, propose: Callable[[], tuple[ChangeRecord, ...]], engine: ChangeEngine
-    ) -> ChangeRecord:
+    ) -> tuple[ChangeRecord, ...]:
         """The script proposes: what took effect the first time is set; else the answer is what it was then.
 
         Raises Conflict where the first run proposed nothing at this place.
@@ -52,9 +52,9 @@ class Replayed:
             then = "nothing more" if expected is None else f"next after step {expected}"
             raise Conflict(f"replay: the script proposes a change after step {step}; the first run proposed {then}")
         if not ids:
-            return propose()[0]  # it was refused then, before anything was changed
+            return propose()  # it was refused then, before anything was changed
         again = [each for each in self._rule.replayed if each.id in ids]
-        return self._propose(again, step, engine)[0] if again else self._records[ids[0]]
+        return self._propose(again, step, engine) if again else tuple(self._records[each] for each in ids)
 
     def outside(self, step: int, engine: ChangeEngine) -> None:
         """Between two steps: what came from outside the script after this step."""

@@ -1,7 +1,7 @@
 """Settings found: what can be changed on the live objects of a loop, with safe bounds, a pace, and names for people."""
 
 from ._find import FINDERS, Findings, find_settings
-from ._found import Candidate, Found, Joint, RequestedFinder, SettingFinder, Unbound
+from ._found import BoundSetting, Found, Joint, RequestedFinder, SettingFinder, Unbound
 from ._limits import Limits, Pace
 from ._live_objects import LiveObjects
 from ._names import SettingNames
@@ -11,7 +11,7 @@ from ._view import SettingsView, SettingView, settings_table
 
 __all__ = [
     "FINDERS",
-    "Candidate",
+    "BoundSetting",
     "Findings",
     "Found",
     "Joint",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seedbed.loop.settings._found import Candidate, Found, Joint, SettingFinder, Unbound, key_of_path, short_of
+from seedbed.loop.settings._found import BoundSetting, Found, Joint, SettingFinder, Unbound, key_of_path, short_of
 from seedbed.loop.settings._live_objects import LiveObjects
 from seedbed.loop.settings._loader_settings import LoaderSettings
 from seedbed.loop.settings._model_settings import DropoutSettings, FreezeSettings
@@ -33,7 +33,7 @@ def find_settings(
     Nothing is changed, and no hook is set. Raises InvalidInput, with the field, for limits that contradict each other.
     """
     listed = [each for finder in finders for each in finder.find(objects)]
-    candidates = [each for each in listed if isinstance(each, Candidate)]
+    candidates = [each for each in listed if isinstance(each, BoundSetting)]
     joints = [each for each in listed if isinstance(each, Joint)]
     together = {member: each.key for each in joints for member in each.members}
     return Findings(
@@ -47,7 +47,7 @@ def find_settings(
     )
 
 
-def found(candidate: Candidate, overrides: Overrides, joint: str | None = None) -> Found:
+def found(candidate: BoundSetting, overrides: Overrides, joint: str | None = None) -> Found:
     """The setting, with the limits of `overrides` where they name it, or the `joint` setting that it is a part of."""
     key = key_of_path(candidate.path)
     short = candidate.short or short_of(key)

@@ -9,11 +9,11 @@ from seedbed.change.parameters._parameter import Parameter
 from seedbed.loop.settings._limits import Limits, Pace
 from seedbed.loop.settings._live_objects import LiveObjects
 
-__all__ = ["Candidate", "Found", "Joint", "RequestedFinder", "SettingFinder", "Unbound", "key_of_path", "short_of"]
+__all__ = ["BoundSetting", "Found", "Joint", "RequestedFinder", "SettingFinder", "Unbound", "key_of_path", "short_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class BoundSetting:
     """A live setting as a finder finds it: its `path`, whose parts make its key, the binding to it, and its limits."""
 
     path: tuple[str, ...]
@@ -58,7 +58,7 @@ class Unbound:
 class SettingFinder(Protocol):
     """Finds the settings of one kind of live object. A new kind of setting is a new finder."""
 
-    def find(self, objects: LiveObjects) -> Iterable[Candidate | Joint | Unbound]:
+    def find(self, objects: LiveObjects) -> Iterable[BoundSetting | Joint | Unbound]:
         """Every setting that is listed without being asked for."""
 
 
@@ -66,7 +66,7 @@ class SettingFinder(Protocol):
 class RequestedFinder(SettingFinder, Protocol):
     """A finder that also finds settings which are bound only when somebody asks for them by name."""
 
-    def on_request(self, objects: LiveObjects, name: str) -> Candidate | None:
+    def on_request(self, objects: LiveObjects, name: str) -> BoundSetting | None:
         """The setting of that name; None for a name that is not of this finder.
 
         Raises NotFound or InvalidInput when the name is of this finder and there is no such setting.

@@ -21,12 +21,17 @@ Object = TypeVar("Object")
 
 @dataclass(frozen=True, eq=False)
 class LiveObjects:
-    """The models, optimizers, schedulers and loaders of a loop, each by its name; "" for a single one."""
+    """The models, optimizers, schedulers and loaders of a loop, each by its name; "" for a single one.
+
+    `named` holds the keys of settings that an earlier attempt of the run had: what it found as one setting stays one,
+    whatever the objects hold by now.
+    """
 
     models: Mapping[str, nn.Module] = field(default_factory=dict)
     optimizers: Mapping[str, Optimizer] = field(default_factory=dict)
     schedulers: Mapping[str, object] = field(default_factory=dict)
     loaders: Mapping[str, object] = field(default_factory=dict)
+    named: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -86,6 +91,7 @@ class LiveObjects:
             {**self.optimizers, **further.optimizers},
             {**self.schedulers, **further.schedulers},
             {**self.loaders, **further.loaders},
+            self.named | further.named,
         )
 
     def scheduler_of(self, name: str) -> object | None:

@@ -10,7 +10,7 @@ from seedbed.change.bindings._batch_size import BatchSize, ResizableBatchSampler
 from seedbed.change.bindings._loader_batches import LoaderBatches
 from seedbed.change.bindings._mixture import MixtureSampler, MixtureWeight
 from seedbed.errors import InvalidInput
-from seedbed.loop.settings._found import Candidate, Unbound, key_of_path
+from seedbed.loop.settings._found import BoundSetting, Unbound, key_of_path
 from seedbed.loop.settings._limits import Limits
 from seedbed.loop.settings._live_objects import LiveObjects
 from seedbed.loop.settings._replaceable import LoaderSetting
@@ -24,7 +24,7 @@ _OWNER, _SIZE, _MIXTURE = "loader", "batch_size", "mixture"
 class LoaderSettings:
     """Finds what can be changed of the loaders that the loop trains on; the first optimizer's steps prove it."""
 
-    def find(self, objects: LiveObjects) -> Iterator[Candidate | Unbound]:
+    def find(self, objects: LiveObjects) -> Iterator[BoundSetting | Unbound]:
         """The settings of every loader."""
         optimizer = next(iter(objects.watched().values()), None)
         for name, loader in objects.loaders.items():
@@ -38,7 +38,7 @@ class LoaderSettings:
                 yield from _of_loader(owner, loader, optimizer)
 
 
-def _of_loader(owner: str, loader: DataLoader[object], optimizer: Optimizer) -> Iterator[Candidate | Unbound]:
+def _of_loader(owner: str, loader: DataLoader[object], optimizer: Optimizer) -> Iterator[BoundSetting | Unbound]:
     batches: object = loader.batch_sampler
     if batches is None:
         yield Unbound(key_of_path((owner, _SIZE)), "the loader gathers no batches: it was made with batch_size=None")
@@ -49,10 +49,10 @@ def _of_loader(owner: str, loader: DataLoader[object], optimizer: Optimizer) -> 
         yield Unbound(key_of_path((owner, _SIZE)), str(problem))
     else:
         limits = Limits.of_count(sized.batch_size)
-        yield Candidate((owner, _SIZE), LoaderSetting(BatchSize(sized, optimizer), sized, optimizer), limits)
+        yield BoundSetting((owner, _SIZE), LoaderSetting(BatchSize(sized, optimizer), sized, optimizer), limits)
     mixture = batches.sampler if isinstance(batches, ResizableBatchSampler) else loader.sampler
     if isinstance(mixture, MixtureSampler):
         limits = Limits.of_share(sum(mixture[name] for name in mixture.names))
         for name in mixture.names:
             binding = LoaderSetting(MixtureWeight(mixture, name, optimizer), mixture, optimizer)
-            yield Candidate((owner, _MIXTURE, name), binding, limits)
+            yield BoundSetting((owner, _MIXTURE, name), binding, limits)

@@ -11,7 +11,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from seedbed.change.bindings._accumulation import Accumulation
 from seedbed.change.bindings._clip_norm import ClipNorm
 from seedbed.errors import InvalidInput
-from seedbed.loop.settings._found import Candidate, key_of_path
+from seedbed.loop.settings._found import BoundSetting, key_of_path
 from seedbed.loop.settings._limits import Limits
 from seedbed.loop.settings._live_objects import LiveObjects, weights_of
 
@@ -21,7 +21,7 @@ ACCUMULATION = "accumulation"
 _CLIP, _NORM, _NAMED_NORM = "clip", "norm", "clip_norm"
 _LEAST_PASSES = 16.0
 
-Bind = Callable[[Candidate], None]
+Bind = Callable[[BoundSetting], None]
 IsChanged = Callable[[str], bool]
 
 
@@ -85,7 +85,7 @@ class LoopNumbers:
 
     def _add_clip(self, name: str, max_norm: float) -> None:
         clip = ClipNorm(self._watched[name], max_norm)
-        self._bind(Candidate(_clip_path(name), clip, Limits.of_clip_norm(max_norm), "" if name else _CLIP))
+        self._bind(BoundSetting(_clip_path(name), clip, Limits.of_clip_norm(max_norm), "" if name else _CLIP))
         self._clips[name] = clip
 
     def _add_accumulation(self, start: int) -> Accumulation:
@@ -95,7 +95,7 @@ class LoopNumbers:
                 "accumulation: no optimizer is bound whose steps could prove it; bind the optimizer first"
             )
         accumulation = Accumulation(optimizer, start)
-        self._bind(Candidate((ACCUMULATION,), accumulation, Limits.of_count(start, _LEAST_PASSES)))
+        self._bind(BoundSetting((ACCUMULATION,), accumulation, Limits.of_count(start, _LEAST_PASSES)))
         self._accumulation = accumulation
         return accumulation
 

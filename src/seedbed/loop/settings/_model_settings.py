@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from seedbed.change.bindings._dropout import DropoutRate
 from seedbed.change.bindings._freezing import Freeze, require_unused_found
 from seedbed.errors import InvalidInput, NotFound
-from seedbed.loop.settings._found import Candidate, Joint, Unbound, key_of_path
+from seedbed.loop.settings._found import BoundSetting, Joint, Unbound, key_of_path
 from seedbed.loop.settings._limits import Limits
 from seedbed.loop.settings._live_objects import LiveObjects, plain_model, wrappers
 
@@ -29,7 +29,7 @@ class DropoutSettings:
     Dropout that a model calls with a number of its own (`functional.dropout`) is not seen.
     """
 
-    def find(self, objects: LiveObjects) -> Iterator[Candidate | Joint | Unbound]:
+    def find(self, objects: LiveObjects) -> Iterator[BoundSetting | Joint | Unbound]:
         """The dropout of every model."""
         for name, wrapped in objects.models.items():
             model, owner = plain_model(wrapped), name or _OWNER
@@ -54,7 +54,7 @@ class FreezeSettings:
     listed too. `freeze.encoder.layers.3` is bound when somebody asks for it.
     """
 
-    def find(self, objects: LiveObjects) -> Iterator[Candidate | Unbound]:
+    def find(self, objects: LiveObjects) -> Iterator[BoundSetting | Unbound]:
         """The parts of every model, not of those with a single part."""
         for name, model in objects.models.items():
             parts = _large_parts(plain_model(model))
@@ -67,15 +67,15 @@ class FreezeSettings:
                 why = f"{len(parts) - _MOST_PARTS} more parts, and every module inside one, by its path on request"
                 yield Unbound(key_of_path((name or _OWNER, FREEZE, "<module>")), why)
 
-    def _inside(self, objects: LiveObjects, name: str, part: str) -> Iterator[Candidate]:
+    def _inside(self, objects: LiveObjects, name: str, part: str) -> Iterator[BoundSetting]:
         """The parts of a part that can be frozen."""
         within = plain_model(objects.models[name]).get_submodule(part)
         for inner in _large_parts(within, f"{part}.")[:_MOST_PARTS]:
             found = _freeze(objects, name, inner)
-            if isinstance(found, Candidate):
+            if isinstance(found, BoundSetting):
                 yield found
 
-    def on_request(self, objects: LiveObjects, name: str) -> Candidate | None:
+    def on_request(self, objects: LiveObjects, name: str) -> BoundSetting | None:
         """The freezing of the module whose path the name has, as in `model.freeze.PATH`, or `freeze.PATH`."""
         for model in objects.models:
             owner = model or _OWNER
@@ -90,11 +90,11 @@ class FreezeSettings:
         return None
 
 
-def _dropout(owner: str, model: nn.Module, optimizer: Optimizer, parts: list[str]) -> Iterator[Candidate | Joint]:
+def _dropout(owner: str, model: nn.Module, optimizer: Optimizer, parts: list[str]) -> Iterator[BoundSetting | Joint]:
     bindings = {part: DropoutRate(model, optimizer, [part]) for part in parts}
     for part, binding in bindings.items():
         path = (owner, _DROPOUT, *([part] if part else []))
-        yield Candidate(path, binding, Limits.of_dropout(binding.read()))
+        yield BoundSetting(path, binding, Limits.of_dropout(binding.read()))
     if len(parts) > 1:
         yield Joint(
             key_of_path((owner, _DROPOUT)), tuple(key_of_path((owner, _DROPOUT, part)) for part in parts), False
@@ -119,7 +119,7 @@ def _probability(module: nn.Module) -> float | None:
     return None
 
 
-def _freeze(objects: LiveObjects, name: str, part: str) -> Candidate | Unbound:
+def _freeze(objects: LiveObjects, name: str, part: str) -> BoundSetting | Unbound:
     wrapped = objects.models[name]
     model, path = plain_model(wrapped), (name or _OWNER, FREEZE, part)
     modules = dict(model.named_modules())
@@ -135,7 +135,7 @@ def _freeze(objects: LiveObjects, name: str, part: str) -> Candidate | Unbound:
         binding = Freeze(model, part, optimizer)
     except InvalidInput as problem:
         return Unbound(key_of_path(path), str(problem))
-    return Candidate(path, binding, Limits.of_switch())
+    return BoundSetting(path, binding, Limits.of_switch())
 
 
 def _large_parts(model: nn.Module, path: str = "") -> list[str]:

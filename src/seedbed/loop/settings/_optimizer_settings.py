@@ -11,12 +11,12 @@ from torch.optim.lr_scheduler import LRScheduler
 from seedbed.change.bindings._binding import Binding
 from seedbed.change.bindings._group_setting import GroupSetting
 from seedbed.change.bindings._groups import GroupName, is_number
-from seedbed.change.bindings._learning_rate import LearningRate
 from seedbed.change.bindings._live_setting import CYCLED, OptimizerSetting, key_of, value_in
 from seedbed.change.bindings._watchable import watchable
-from seedbed.change.bindings.schedules._schedulers import floor_in_force
+from seedbed.change.bindings.rates._learning_rate import LearningRate
+from seedbed.change.bindings.schedules._schedulers import shares_floor
 from seedbed.errors import InvalidInput
-from seedbed.loop.settings._found import Candidate, Joint, Unbound, key_of_path
+from seedbed.loop.settings._found import BoundSetting, Joint, Unbound, key_of_path
 from seedbed.loop.settings._limits import Limits
 from seedbed.loop.settings._live_objects import LiveObjects, plain_scheduler
 
@@ -38,10 +38,11 @@ class OptimizerSettings:
     """Finds what the groups of optimizers hold.
 
     Groups of equal values, and without names of their own for a rate or a weight decay, are one setting. Others are one
-    setting each, `optimizer.lr.head`, and `optimizer.lr` is all of them together.
+    setting each, `optimizer.lr.head`, and `optimizer.lr` is all of them together. An earlier attempt of the run decides
+    in place of the values.
     """
 
-    def find(self, objects: LiveObjects) -> Iterator[Candidate | Joint | Unbound]:
+    def find(self, objects: LiveObjects) -> Iterator[BoundSetting | Joint | Unbound]:
         """The settings of every optimizer."""
         for name in objects.optimizers:
             owner = name or _OWNER
@@ -51,10 +52,10 @@ class OptimizerSettings:
                 yield Unbound(f"{owner}.lr", str(problem))
                 continue
             scheduler = objects.scheduler_of(name)
-            yield from _Kind(owner, "lr", optimizer, scheduler).found()
+            yield from _Kind(owner, "lr", optimizer, scheduler, objects.named).found()
             for setting in OptimizerSetting:
                 if any(key_of(setting) in group for group in optimizer.param_groups):
-                    yield from _Kind(owner, setting.value, optimizer, scheduler).found()
+                    yield from _Kind(owner, setting.value, optimizer, scheduler, objects.named).found()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +66,17 @@ class _Kind:
     kind: str
     optimizer: Optimizer
     scheduler: object | None
+    named: frozenset[str]
 
-    def found(self) -> Iterator[Candidate | Joint | Unbound]:
+    def found(self) -> Iterator[BoundSetting | Joint | Unbound]:
         """It as one setting of all groups, or as one of each group and all of them together."""
         values = [self._value(group) for group in self.optimizer.param_groups]
         names = _names(self.optimizer)
         if not self._is_one(values, names):
             parts = [self._bound(name, place) for place, name in enumerate(names)]
-            if all(isinstance(each, Candidate) for each in parts):
+            if all(isinstance(each, BoundSetting) for each in parts):
                 yield from parts
-                yield from self._together([each for each in parts if isinstance(each, Candidate)], values)
+                yield from self._together([each for each in parts if isinstance(each, BoundSetting)], values)
                 return
         yield self._bound(None, 0)
 
@@ -90,13 +92,15 @@ class _Kind:
         """Whether all groups are one setting."""
         if len(values) == 1 or len(values) > _MOST_GROUPS or None in values:
             return True
+        if self.named & {self._key(), *map(self._key, names)}:
+            return self._key() in self.named
         peaks = [self._peak(place) for place in range(len(values))] if self.kind == "lr" else values
         are_named = self.kind in _RATIOS and all(isinstance(name, str) for name in names)
         return len(set(peaks)) == 1 and not are_named
 
-    def _bound(self, name: GroupName | None, place: int) -> Candidate | Unbound:
+    def _bound(self, name: GroupName | None, place: int) -> BoundSetting | Unbound:
         """The setting of one group, or of all for None."""
-        path = (self.owner, self.kind, *(() if name is None else (str(name),)))
+        path = self._path(name)
         try:
             binding = self._binding(None if name is None else place)
             live = binding.read()
@@ -104,16 +108,23 @@ class _Kind:
                 self._require_ratios(live)
         except InvalidInput as problem:
             return Unbound(key_of_path(path), str(problem))
-        return Candidate(path, binding, self._limits(live, place))
+        return BoundSetting(path, binding, self._limits(live, place))
+
+    def _path(self, name: GroupName | None = None) -> tuple[str, ...]:
+        """The path of the setting of one group, or of all for None."""
+        return (self.owner, self.kind, *(() if name is None else (str(name),)))
+
+    def _key(self, name: GroupName | None = None) -> str:
+        return key_of_path(self._path(name))
 
     def _binding(self, place: int | None) -> Binding:
         scheduler = cast("LRScheduler | None", plain_scheduler(self.scheduler))  # the binding refuses other objects
         if self.kind == "lr":
-            # Without a declared scheduler the loop may write the rate itself: a change holds whatever it writes.
-            binding = LearningRate(self.optimizer, scheduler, place, holds=scheduler is None)
-            if place is not None and isinstance(scheduler, LRScheduler):
-                floor_in_force(scheduler)  # refuses a schedule under which no group can be led apart, as a write would
-            return binding
+            # Without a declared scheduler the loop may write the rate itself: a change holds whatever it writes. Nor
+            # can a floor that groups share be scaled for one of them: each multiplies what such a schedule writes, so
+            # that a factor means the same for one group and for all.
+            holds = scheduler is None or (place is not None and shares_floor(scheduler))
+            return LearningRate(self.optimizer, scheduler, place, holds=holds)
         setting = OptimizerSetting(self.kind)
         cycles = scheduler if setting in CYCLED and isinstance(scheduler, LRScheduler) else None
         return GroupSetting(self.optimizer, setting, place, cycles)
@@ -137,12 +148,11 @@ class _Kind:
     def _peak(self, place: int) -> float:
         return peak_rate(self.optimizer, self.scheduler, place)
 
-    def _together(self, parts: Sequence[Candidate], values: Sequence[float | None]) -> Iterator[Joint]:
+    def _together(self, parts: Sequence[BoundSetting], values: Sequence[float | None]) -> Iterator[Joint]:
         """All groups together; those that hold a weight decay of 0 are left out, since a ratio keeps them at 0."""
         keeps, is_decay = self.kind in _RATIOS, self.kind == OptimizerSetting.WEIGHT_DECAY.value
         members = [each for each, value in zip(parts, values, strict=True) if value or not is_decay]
-        if members:
-            yield Joint(key_of_path((self.owner, self.kind)), tuple(key_of_path(each.path) for each in members), keeps)
+        yield Joint(self._key(), tuple(key_of_path(each.path) for each in members or parts), keeps)
 
 
 def peak_rate(optimizer: Optimizer, scheduler: object | None, place: int) -> float:

@@ -20,7 +20,15 @@ from seedbed.change.parameters._delta import Delta
 from seedbed.errors import Conflict, ContractBroken, InvalidInput, NotFound
 from seedbed.loop.settings._deltas import joint_deltas, require_apart
 from seedbed.loop.settings._find import FINDERS, Findings, find_settings, found
-from seedbed.loop.settings._found import Candidate, Found, Joint, RequestedFinder, SettingFinder, Unbound, key_of_path
+from seedbed.loop.settings._found import (
+    BoundSetting,
+    Found,
+    Joint,
+    RequestedFinder,
+    SettingFinder,
+    Unbound,
+    key_of_path,
+)
 from seedbed.loop.settings._limits import Pace
 from seedbed.loop.settings._live_objects import LiveObjects
 from seedbed.loop.settings._loop_numbers import LoopNumbers
@@ -131,7 +139,7 @@ class Settings:
         rules = replace(engine.rules, all_or_nothing=len(deltas) > 1)
         return engine.propose_all(deltas, step, against=against, rules=rules)
 
-    def take(self, candidate: Candidate) -> None:
+    def take(self, candidate: BoundSetting) -> None:
         """Bind a setting that is kept elsewhere, such as by the library that runs the loop; nothing if it is bound."""
         if key_of_path(candidate.path) not in self._found:
             self._bind(candidate)
@@ -139,8 +147,12 @@ class Settings:
     def prepare(self, state: ChangeState) -> None:
         """Bind what a checkpoint holds and was bound on request or by the loop; then call `engine.resume(state)`.
 
-        Raises NotFound or InvalidInput where the model has no longer what was bound.
+        Call it before `engine` where the objects have been loaded already: their groups are settings as they were then,
+        although what they hold may have become equal, or no longer is. Raises NotFound or InvalidInput where the model
+        has no longer what was bound.
         """
+        if self._engine is None:
+            self._name_as(state.values.keys())
         self._loop_numbers.prepare({key: each for key, each in state.values.items() if key not in self._found})
         for key in state.values:
             if key not in self._found:
@@ -231,7 +243,16 @@ class Settings:
         self._unbound = {each.key: each for each in findings.unbound if each.key not in taken}
         return new
 
-    def _bind(self, candidate: Candidate) -> None:
+    def _name_as(self, keys: Iterable[str]) -> None:
+        """Find again those kinds of settings that are others by these keys."""
+        self._objects = replace(self._objects, named=frozenset(keys))
+        again = find_settings(self._objects, self._overrides, self._finders)
+        others = {each.parameter.path[:2] for each in again.settings if each.key not in self._found}
+        self._found = {key: each for key, each in self._found.items() if each.parameter.path[:2] not in others}
+        self._joints = {key: each for key, each in self._joints.items() if self._found.keys() >= {*each.members}}
+        self._take(again)
+
+    def _bind(self, candidate: BoundSetting) -> None:
         self._add_all([found(candidate, self._overrides)])
 
     def _is_changed(self, key: str) -> bool:

@@ -9,7 +9,7 @@ from seedbed.contracts import Message
 from seedbed.errors import StoreCorrupt
 from seedbed.records import canonical_json
 
-__all__ = ["Answer", "AnswerState"]
+__all__ = ["AnswerState", "RequestAnswer"]
 
 
 class AnswerState(StrEnum):
@@ -34,7 +34,7 @@ class AnswerState(StrEnum):
     DONE = "DONE"
 
 
-class Answer(Message):
+class RequestAnswer(Message):
     """What `attempt` of the run says of `request`, after `step` optimizer steps.
 
     `change` is the number of the change in the run's history, `before` and `after` its values; None where it made none.

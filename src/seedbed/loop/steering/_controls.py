@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, final
 
 from seedbed.change.parameters import Delta, Parameter
-from seedbed.loop.steering._door import Setting
+from seedbed.loop.steering._door import ShownSetting
 
 if TYPE_CHECKING:
-    from seedbed.change import ChangeEngine, ChangeHistory, ChangeRecord
+    from seedbed.change import ChangeEngine, ChangeHistory
 
 __all__ = ["Controls"]
 
@@ -18,22 +18,22 @@ class Controls:
     """What requests are carried out with.
 
     `propose` takes a delta, the number of steps taken so far and the state hash that the proposer saw, if any, as
-    `ChangeEngine.propose` does; it may return None and make the change at a later step. `resolve` gives the whole name
-    of a setting, and raises NotFound with the nearest.
+    `ChangeEngine.propose` does; it may make the change at a later step. What became of it is read in the `history`.
+    `resolve` gives the whole name of a setting, and raises NotFound with the nearest.
     """
 
-    propose: Callable[[Delta, int, str | None], "ChangeRecord | None"]
+    propose: Callable[[Delta, int, str | None], object]
     history: Callable[[], "ChangeHistory"]
     state_hash: Callable[[], str]
     resolve: Callable[[str], str]
-    settings: Callable[[], Iterable[Setting]]
+    settings: Callable[[], Iterable[ShownSetting]]
 
     @classmethod
     def of(
         cls,
         engine: "ChangeEngine",
         resolve: Callable[[str], str] | None = None,
-        settings: Callable[[], Iterable[Setting]] | None = None,
+        settings: Callable[[], Iterable[ShownSetting]] | None = None,
     ) -> Self:
         """Those of an engine, whose settings have their whole names alone unless `resolve` and `settings` say more."""
         registry = engine.rules.registry

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Self, final
 
 from seedbed.errors import Conflict, StoreCorrupt, StoreUnavailable
-from seedbed.loop.steering._answer import Answer, AnswerState
-from seedbed.loop.steering._door import Door, Setting, SettingRow, later_attempt, show_door
+from seedbed.loop.steering._answer import AnswerState, RequestAnswer
+from seedbed.loop.steering._door import Door, SettingRow, ShownSetting, later_attempt, show_door
 from seedbed.loop.steering._post import Post, Received
 from seedbed.loop.steering._source import DirectSource, Source, ThreadSource
 from seedbed.records import ActiveRun, Clock, LocalFiles, Store, redact_text
@@ -33,7 +33,7 @@ class Desk:
         self.attempt, self.clock = attempt, clock
         self._post = post
         self._ended = post.ended()
-        self._unsent: list[Answer] = []
+        self._unsent: list[RequestAnswer] = []
         self._source: Source = (
             ThreadSource(post, self._ended, every_seconds) if in_background else DirectSource(post, self._ended)
         )
@@ -61,7 +61,7 @@ class Desk:
         """Whether the request has its final answer."""
         return number in self._ended
 
-    def answers_to(self, number: int) -> list[Answer]:
+    def answers_to(self, number: int) -> list[RequestAnswer]:
         """The answers that the request has. Those that cannot be read are as good as none."""
         with contextlib.suppress(StoreUnavailable, StoreCorrupt):
             return self._post.answers_to(number)
@@ -92,7 +92,9 @@ class Desk:
         for answer in waiting:
             self._send(answer)
 
-    def show(self, step: int, doing: str, state: Callable[[], str], settings: Callable[[], Iterable[Setting]]) -> None:
+    def show(
+        self, step: int, doing: str, state: Callable[[], str], settings: Callable[[], Iterable[ShownSetting]]
+    ) -> None:
         """Say what the run does and how its settings stand: every five seconds, and when it does something else."""
         if doing == self._doing and self.clock.monotonic() < self._show_due:
             return
@@ -119,8 +121,10 @@ class Desk:
     def _publish(self, door: Door) -> None:
         self._source.show(door)
 
-    def _answer(self, number: int, state: AnswerState, told: str, step: int, record: "ChangeRecord | None") -> Answer:
-        return Answer(
+    def _answer(
+        self, number: int, state: AnswerState, told: str, step: int, record: "ChangeRecord | None"
+    ) -> RequestAnswer:
+        return RequestAnswer(
             request=number,
             state=state,
             is_final=False,
@@ -133,7 +137,7 @@ class Desk:
             at=self.clock.now(),
         )
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: RequestAnswer) -> None:
         if self._unsent:  # in order, behind those that wait
             self._unsent.append(answer)
             return

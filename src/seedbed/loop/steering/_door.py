@@ -13,10 +13,10 @@ from seedbed.loop.steering._post import Post
 from seedbed.records import canonical_json
 from seedbed.records._status import is_claimed
 
-__all__ = ["Door", "Setting", "SettingRow", "later_attempt", "read_door", "show_door"]
+__all__ = ["Door", "SettingRow", "ShownSetting", "later_attempt", "read_door", "show_door"]
 
 
-class Setting(Protocol):
+class ShownSetting(Protocol):
     """One setting of a run that can be changed, as the run finds it."""
 
     @property
@@ -53,7 +53,7 @@ class Setting(Protocol):
 
 
 class SettingRow(Message):
-    """One setting, as `Setting`; a live value that is not finite is None."""
+    """One setting, as `ShownSetting`; a live value that is not finite is None."""
 
     key: str
     short: str = ""
@@ -65,7 +65,7 @@ class SettingRow(Message):
     why_not: str = ""
 
     @classmethod
-    def of(cls, setting: Setting) -> Self:
+    def of(cls, setting: ShownSetting) -> Self:
         """The row of a live setting."""
         return cls(
             key=setting.key,

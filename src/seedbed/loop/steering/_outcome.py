@@ -1,22 +1,36 @@
 """What a change's history says to who asked for the change. Pure."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from seedbed.contracts import ChangeReport
+from seedbed.contracts import ChangeReport, Outcome
 from seedbed.contracts._move import move_words
 from seedbed.loop.steering._answer import AnswerState
 
 if TYPE_CHECKING:
     from seedbed.change import ChangeHistory, ChangeRecord
 
-__all__ = ["how_it_went", "standing", "times_lost", "told_of"]
+__all__ = ["how_it_went", "standing", "times_lost", "told_of", "worst_of"]
 
 _STATED = ("applied: ", "effective: ", "failed: ", "unknown: ")  # the answer's state says it
+_WORST_FIRST = (
+    *(Outcome.FAILED, Outcome.BLOCKED, Outcome.UNKNOWN),
+    *(Outcome.NO_OP, Outcome.CLAMPED, Outcome.EFFECTIVE),
+)
 
 
-def standing(history: "ChangeHistory", request: int) -> "ChangeRecord | None":
-    """The change of the history that carries out `request`; None where there is none, or a resume discarded it."""
-    return next((record for record in reversed(history.records) if record.delta.request == request), None)
+def worst_of(records: "Sequence[ChangeRecord]") -> "ChangeRecord":
+    """The change that went worst, of those of one proposal; the first of those that went alike."""
+    return min(records, key=lambda record: _WORST_FIRST.index(record.outcome))
+
+
+def standing(history: "ChangeHistory", request: int) -> "tuple[ChangeRecord, ...]":
+    """The changes of the history that carry out `request`, of several settings one each, made together.
+
+    None are there where there were none, or a resume discarded them.
+    """
+    made = [record for record in history.records if record.delta.request == request]
+    return tuple(record for record in made if record.batch == made[-1].batch)
 
 
 def times_lost(history: "ChangeHistory", request: int) -> int:
@@ -24,12 +38,19 @@ def times_lost(history: "ChangeHistory", request: int) -> int:
     return sum(record.delta.request == request for record in history.superseded)
 
 
-def how_it_went(history: "ChangeHistory", record: "ChangeRecord") -> tuple[AnswerState, bool]:
+def how_it_went(history: "ChangeHistory", records: "Sequence[ChangeRecord]") -> tuple[AnswerState, bool]:
     """The state of the answer by what the journal holds now, and whether no later entry can change it.
 
     A change in use may still be overwritten, or lost in a resume from an earlier checkpoint; what another change took
-    back may stand again then. A change of an unknown end may be seen in use while its value is the live one.
+    back may stand again then. A change of an unknown end may be seen in use while its value is the live one. Of several
+    settings that were changed together the answer is that of the worst.
     """
+    ends = [_how_one_went(history, record) for record in records]
+    state, is_final = ends[records.index(worst_of(records))]
+    return state, is_final if state is AnswerState.FAILED else all(final for _, final in ends)
+
+
+def _how_one_went(history: "ChangeHistory", record: "ChangeRecord") -> tuple[AnswerState, bool]:
     state = AnswerState(record.outcome.value)
     if state is AnswerState.UNKNOWN:
         held = history.held(record.delta.parameter)
@@ -39,8 +60,12 @@ def how_it_went(history: "ChangeHistory", record: "ChangeRecord") -> tuple[Answe
     return state, not (may_return or state in {AnswerState.EFFECTIVE, AnswerState.CLAMPED})
 
 
-def told_of(report: ChangeReport) -> str:
-    """The change in one line: what moved, and how it ended last; where it failed, also what was done then."""
+def told_of(reports: Sequence[ChangeReport]) -> str:
+    """The changes in one line: what moved, and how it ended last; where it failed, also what was done then."""
+    return "; and ".join(map(_one_told, reports))
+
+
+def _one_told(report: ChangeReport) -> str:
     failed = (place for place, sentence in enumerate(report.story) if sentence.startswith("failed: "))
     since = next(failed, len(report.story) - 1)
     words = "; ".join(report.story[since:])

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Self, final
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
-from seedbed.loop.steering._answer import Answer
-from seedbed.loop.steering._request import MOST_BYTES, Request, parsed
+from seedbed.loop.steering._answer import RequestAnswer
+from seedbed.loop.steering._request import MOST_BYTES, RunRequest, parsed
 from seedbed.records import Files, LocalFiles, Store
 
 __all__ = ["Post", "Received"]
@@ -29,7 +29,7 @@ class Received:
     """One request with its number; `problem` says why it cannot be read, where it cannot."""
 
     number: int
-    request: Request | None
+    request: RunRequest | None
     problem: str = ""
 
 
@@ -56,7 +56,7 @@ class Post:
         """The folder of the answers, which the run writes."""
         return f"{self.folder}/answers"
 
-    def publish(self, request: Request) -> int:
+    def publish(self, request: RunRequest) -> int:
         """Publish a request under the next number, durable on return. Raises StoreUnavailable and InvalidInput."""
         data, first = request.encoded(), 1 + max((number for number, _ in self._listed(0)), default=0)
         for number in range(first, first + _MOST_RACES):
@@ -83,18 +83,18 @@ class Post:
             return os.path.lexists(self.files.path(f"{self.requests}/{_name(number)}"))
         return True
 
-    def read(self, number: int) -> Request:
+    def read(self, number: int) -> RunRequest:
         """The request `number`. Raises NotFound, StoreCorrupt, and InvalidInput where it is none."""
         return parsed(self.files.read(f"{self.requests}/{_name(number)}"))
 
-    def note(self, answer: Answer) -> None:
+    def note(self, answer: RequestAnswer) -> None:
         """Publish an answer that is not final, durable on return. Raises StoreUnavailable."""
         for place in count(1):  # to list the folder takes longer, once a run has answered thousands
             with contextlib.suppress(FileExistsError):
                 self.files.create(f"{self.answers}/{answer.request:020d}.{place:06d}.json", answer.encoded())
                 return
 
-    def end(self, answer: Answer) -> bool:
+    def end(self, answer: RequestAnswer) -> bool:
         """Publish the final answer, durable on return; False where the request has one, which stays.
 
         Raises StoreUnavailable.
@@ -109,16 +109,16 @@ class Post:
         """The numbers of the requests with a final answer."""
         return {number for number, place in self._answered("") if place == _FINAL}
 
-    def answers_to(self, number: int) -> list[Answer]:
+    def answers_to(self, number: int) -> list[RequestAnswer]:
         """Every answer to request `number`, the final one at the end. Raises StoreCorrupt for a damaged one."""
-        return [Answer.parsed(self.files.read(key), key) for key in self._keys_to(number)]
+        return [RequestAnswer.parsed(self.files.read(key), key) for key in self._keys_to(number)]
 
-    def all_answers(self) -> dict[int, list[Answer]]:
+    def all_answers(self) -> dict[int, list[RequestAnswer]]:
         """Every answer, by the number of its request."""
-        found: dict[int, list[Answer]] = {}
+        found: dict[int, list[RequestAnswer]] = {}
         for number, place in self._answered(""):
             key = f"{self.answers}/{number:020d}.{place}.json"
-            found.setdefault(number, []).append(Answer.parsed(self.files.read(key), key))
+            found.setdefault(number, []).append(RequestAnswer.parsed(self.files.read(key), key))
         return found
 
     def _keys_to(self, number: int) -> list[str]:

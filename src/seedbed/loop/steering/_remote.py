@@ -14,11 +14,11 @@ from seedbed.change._history import ChangeHistory, fold
 from seedbed.change._summary import summary
 from seedbed.contracts import RunStatus
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
-from seedbed.loop.steering._answer import Answer, AnswerState
+from seedbed.loop.steering._answer import AnswerState, RequestAnswer
 from seedbed.loop.steering._door import Door, read_door
-from seedbed.loop.steering._outcome import standing, told_of
+from seedbed.loop.steering._outcome import standing, told_of, worst_of
 from seedbed.loop.steering._post import Post
-from seedbed.loop.steering._request import LONGEST_TEXT, Command, Proposal, Request, Verb, Withdrawal, new_nonce
+from seedbed.loop.steering._request import LONGEST_TEXT, Command, Proposal, RunRequest, Verb, Withdrawal, new_nonce
 from seedbed.records import RunView, Store, redact_text
 from seedbed.records.journal._frames import parse_frames
 
@@ -38,12 +38,12 @@ class RequestView:
     project: str
     run_id: str
     number: int
-    request: Request
-    answers: tuple[Answer, ...] = ()
+    request: RunRequest
+    answers: tuple[RequestAnswer, ...] = ()
     status: RunStatus = RunStatus.RUNNING
 
     @property
-    def last(self) -> Answer | None:
+    def last(self) -> RequestAnswer | None:
         """The newest answer; None while there is none."""
         return self.answers[-1] if self.answers else None
 
@@ -155,21 +155,22 @@ class RemoteRun:
         if asked.status is not RunStatus.FINISHED or (last is not None and last.is_final):
             return asked
         history = self._history()
-        record = standing(history, asked.number)
+        made = standing(history, asked.number)
+        worst = worst_of(made) if made else None
         state, told = AnswerState.REFUSED, "the run has finished, and no step was left for it"
-        if record is not None:
-            state = AnswerState(record.outcome.value)
-            told = told_of(next(each for each in summary(history).changes if each.id == record.id))
-        final = Answer(
+        if worst is not None:
+            state = AnswerState(worst.outcome.value)
+            told = told_of([each for each in summary(history).changes if each.id in {one.id for one in made}])
+        final = RequestAnswer(
             request=asked.number,
             state=state,
             is_final=True,
             told=told,
             attempt=self.view.attempt,
             step=0 if last is None else last.step,
-            change=None if record is None else record.id,
-            before=None if record is None else record.before,
-            after=None if record is None else record.after,
+            change=None if worst is None else worst.id,
+            before=None if worst is None else worst.before,
+            after=None if worst is None else worst.after,
             at=self._store.clock.now(),
         )
         try:
@@ -201,7 +202,7 @@ class RemoteRun:
         if expires_seconds is not None and not 0 < expires_seconds < timedelta.max.total_seconds() / 1000:
             raise InvalidInput(f"a request cannot expire in {expires_seconds} s; give a positive number of seconds")
         try:
-            request = Request(
+            request = RunRequest(
                 nonce=new_nonce(),
                 what=what,
                 proposer=_one_line(proposer),
@@ -213,7 +214,9 @@ class RemoteRun:
             raise _refused(problem) from None
         return self._view(self._post.publish(request), request, ())
 
-    def _view(self, number: int, request: Request, answers: "list[Answer] | tuple[Answer, ...]") -> RequestView:
+    def _view(
+        self, number: int, request: RunRequest, answers: "list[RequestAnswer] | tuple[RequestAnswer, ...]"
+    ) -> RequestView:
         return RequestView(self.view.project, self.view.run_id, number, request, tuple(answers), self.view.status)
 
 

@@ -10,7 +10,17 @@ from seedbed.contracts import Message
 from seedbed.errors import InvalidInput
 from seedbed.records import canonical_json
 
-__all__ = ["LONGEST_TEXT", "MOST_BYTES", "Command", "Proposal", "Request", "Verb", "Withdrawal", "new_nonce", "parsed"]
+__all__ = [
+    "LONGEST_TEXT",
+    "MOST_BYTES",
+    "Command",
+    "Proposal",
+    "RunRequest",
+    "Verb",
+    "Withdrawal",
+    "new_nonce",
+    "parsed",
+]
 
 MOST_BYTES = 16_384
 """A larger file is refused unread."""
@@ -67,7 +77,7 @@ class Withdrawal(Message):
     request: int = Field(ge=1, le=_LARGEST_NUMBER)
 
 
-class Request(Message):
+class RunRequest(Message):
     """One request. `attempt` is the run's attempt when it was made; after `expires` it is not carried out any more.
 
     `nonce` tells it from another one of the same content: where a bucket's answer to a put is lost, equal bytes count
@@ -95,10 +105,10 @@ def new_nonce() -> str:
     return secrets.token_hex(8)
 
 
-def parsed(data: bytes) -> Request:
+def parsed(data: bytes) -> RunRequest:
     """The request in a file, whoever wrote it. Raises InvalidInput that says what is wrong with it, and quotes none."""
     try:
-        return Request.model_validate_json(data, strict=True)
+        return RunRequest.model_validate_json(data, strict=True)
     except ValidationError as problem:
         found = problem.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, found["loc"][:3])) or "the top"

@@ -1,7 +1,7 @@
 """The run's side of requests: it looks for them between two steps, carries them out, and answers."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
@@ -10,9 +10,9 @@ from seedbed.errors import Conflict, InvalidInput, NotFound
 from seedbed.loop.steering._answer import AnswerState
 from seedbed.loop.steering._controls import Controls
 from seedbed.loop.steering._desk import Desk
-from seedbed.loop.steering._outcome import how_it_went, standing, times_lost, told_of
+from seedbed.loop.steering._outcome import how_it_went, standing, times_lost, told_of, worst_of
 from seedbed.loop.steering._post import Received
-from seedbed.loop.steering._request import Command, Proposal, Request, Verb, Withdrawal
+from seedbed.loop.steering._request import Command, Proposal, RunRequest, Verb, Withdrawal
 
 if TYPE_CHECKING:
     from seedbed.change import ChangeHistory, ChangeRecord
@@ -39,7 +39,7 @@ class _Open:
     `told` is the state it was told last; `times_lost` is how often its change had been lost when it was carried out.
     """
 
-    what: Request
+    what: RunRequest
     times_lost: int = 0
     told: AnswerState | None = None
     is_withdrawn: bool = False
@@ -106,11 +106,11 @@ class Steering:
         self._settle_new(step, why)
         history = self._controls.history()
         for number in sorted(self._open):
-            if (record := standing(history, number)) is None:
+            if not (made := standing(history, number)):
                 self._desk.end(number, AnswerState.REFUSED, f"{why}, and no step was left for it", step)
             else:
-                state = AnswerState(record.outcome.value)
-                self._desk.end(number, state, _told(history, record), step, record)
+                worst = worst_of(made)
+                self._desk.end(number, AnswerState(worst.outcome.value), _told(history, made), step, worst)
         self._open.clear()
         self._desk.close(step, why)
 
@@ -138,7 +138,7 @@ class Steering:
         if not waiting:
             return
         history = self._controls.history()
-        for number in [number for number in waiting if standing(history, number) is not None]:
+        for number in [number for number in waiting if standing(history, number)]:
             self._open[number] = _Open(waiting.pop(number), times_lost(history, number))
         for number, request in list(waiting.items()):
             if isinstance(request.what, Withdrawal):
@@ -147,7 +147,7 @@ class Steering:
         for number, request in waiting.items():
             self._begin(number, request, step)
 
-    def _withdraw(self, waiting: dict[int, Request], number: int, target: int, step: int) -> None:
+    def _withdraw(self, waiting: dict[int, RunRequest], number: int, target: int, step: int) -> None:
         by = f"request {number} withdrew it"
         if target in waiting and target < number:
             del waiting[target]
@@ -164,15 +164,14 @@ class Steering:
     def _keep_as_withdrawn(self, number: int, target: int, step: int) -> None:
         """A change that is made already stands; only no resume carries it out again."""
         self._open[target] = replace(self._open[target], is_withdrawn=True)
-        record = standing(self._controls.history(), target)
-        if record is not None:
-            state, _ = how_it_went(self._controls.history(), record)
-            told = _told(self._controls.history(), record)
-            self._desk.note(target, state, told, step, record, is_withdrawn=True)
+        history = self._controls.history()
+        if made := standing(history, target):
+            state, _ = how_it_went(history, made)
+            self._desk.note(target, state, _told(history, made), step, worst_of(made), is_withdrawn=True)
         told = f"request {target} was carried out already and stands; propose the way back. No resume repeats it"
         self._desk.end(number, AnswerState.DONE, told, step)
 
-    def _begin(self, number: int, request: Request, step: int) -> None:
+    def _begin(self, number: int, request: RunRequest, step: int) -> None:
         match request.what:
             case Command(verb=verb):
                 if request.attempt < self._desk.attempt:
@@ -187,7 +186,7 @@ class Steering:
             case _:
                 raise AssertionError("withdrawals are dealt with before")
 
-    def _carry_out(self, number: int, request: Request, step: int, *, is_withdrawn: bool = False) -> None:
+    def _carry_out(self, number: int, request: RunRequest, step: int, *, is_withdrawn: bool = False) -> None:
         lost = times_lost(self._controls.history(), number)
         if lost:
             if is_withdrawn or any(each.is_withdrawn for each in self._desk.answers_to(number)):
@@ -204,7 +203,7 @@ class Steering:
             self.refuse(number, step, str(problem))
         return None
 
-    def _propose(self, number: int, request: Request, step: int) -> None:
+    def _propose(self, number: int, request: RunRequest, step: int) -> None:
         what = request.what
         assert isinstance(what, Proposal)
         delta = Delta(
@@ -222,20 +221,20 @@ class Steering:
     def _follow(self, step: int) -> None:
         history = self._controls.history()
         for number, each in sorted(self._open.items()):
-            record = standing(history, number)
-            if record is None:
+            made = standing(history, number)
+            if not made:
                 if times_lost(history, number) > each.times_lost:  # this process has loaded an earlier checkpoint
                     del self._open[number]
                     self._carry_out(number, each.what, step, is_withdrawn=each.is_withdrawn)
                 continue
-            state, is_final = how_it_went(history, record)
+            state, is_final = how_it_went(history, made)
             if is_final:
                 del self._open[number]
-                self._desk.end(number, state, _told(history, record), step, record)
+                self._desk.end(number, state, _told(history, made), step, worst_of(made))
             elif state is not each.told:
                 self._open[number] = replace(each, told=state)
-                told = _told(history, record)
-                self._desk.note(number, state, told, step, record, is_withdrawn=each.is_withdrawn)
+                told = _told(history, made)
+                self._desk.note(number, state, told, step, worst_of(made), is_withdrawn=each.is_withdrawn)
 
     def _settle_new(self, step: int, why: str) -> None:
         for each in self._desk.new():
@@ -244,14 +243,15 @@ class Steering:
             self._desk.end(number, AnswerState.REFUSED, f"{why} first", step)
         self._asked.clear()
 
-    def _is_expired(self, request: Request) -> bool:
+    def _is_expired(self, request: RunRequest) -> bool:
         return request.expires is not None and self._desk.clock.now() > request.expires
 
-    def _expire(self, number: int, request: Request, step: int) -> None:
+    def _expire(self, number: int, request: RunRequest, step: int) -> None:
         self._desk.end(number, AnswerState.EXPIRED, f"it expired at {request.expires} and was not carried out", step)
 
 
-def _told(history: "ChangeHistory", record: "ChangeRecord") -> str:
+def _told(history: "ChangeHistory", made: "Sequence[ChangeRecord]") -> str:
     from seedbed.change import summary
 
-    return told_of(next(each for each in summary(history).changes if each.id == record.id))
+    ids = {record.id for record in made}
+    return told_of([each for each in summary(history).changes if each.id in ids])

@@ -82,6 +82,7 @@ def _told(snapshot: Snapshot, known: set[str]) -> dict[str, dict[str, Json]]:
         "imported": {name: each for name, each in _pairs(process.get("imported")).items() if name not in known},
         "generators": dict(_object(process.get("generators"))),
         "hardware": dict(_object(process.get("hardware"))),
+        "data": {"order": order} if (order := process.get("data_order")) else {},
     }
 
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from seedbed.contracts import AuditRun
 from seedbed.records import Snapshot
+from seedbed.render.facts._documents import document_of
 from seedbed.render.facts._scores import is_number
 
 __all__ = ["ValueUse", "contract_words", "resume_words", "unknown_words", "uses_of"]
@@ -14,6 +16,7 @@ _ORIGINS = {
     "changes": "changed from outside: an input of this run",
     "derived": "by a rule of its configuration",
 }
+_AUTO = "AUTO"
 _FEATURES = ("sdpa", "flash", "amp", "cdc")
 
 
@@ -56,18 +59,27 @@ def contract_words(snapshot: Snapshot) -> str:
     runtime = snapshot.course.get("runtime")
     if not isinstance(runtime, dict) or not runtime:
         return ""
-    asked = [name for name in _FEATURES if _fact(runtime, name, "requested")]
-    seen = [name.upper() for name in asked if _fact(runtime, name, "used")]
+    requested = [name for name in _FEATURES if _fact(runtime, name, "requested")]
+    seen = [name.upper() for name in requested if _fact(runtime, name, "used")]
+    shown_by_none = [name for name in requested if name.upper() not in seen and _is_auto(snapshot, name)]
+    asked = [name for name in requested if name not in shown_by_none]
     unseen = [name.upper() for name in asked if name.upper() not in seen]
-    answer = "degraded" if runtime.get("degraded") else "not proven" if unseen else "kept" if asked else ""
+    answer = "degraded" if runtime.get("degraded") else "not proven" if unseen else "kept" if requested else ""
     facts = (
         f"{', '.join(seen)} seen" if seen else "",
         f"{', '.join(unseen)} not seen" if unseen else "",
-        "" if asked else "no feature was requested",
+        f"no step that was seen could show {', '.join(map(str.upper, shown_by_none))}" if shown_by_none else "",
+        "" if requested else "no feature was requested",
     )
     mode = runtime.get("mode")
     head = ", ".join(filter(None, (mode if isinstance(mode, str) else "", answer)))
     return ": ".join(filter(None, (head, "; ".join(filter(None, facts)))))
+
+
+def _is_auto(snapshot: Snapshot, feature: str) -> bool:
+    """Whether the feature was left to what the machine can do and a step can show."""
+    audit, _ = document_of(snapshot, "audit_run", AuditRun)
+    return audit is not None and feature in audit.settings and audit.settings[feature].value == _AUTO
 
 
 def resume_words(snapshot: Snapshot) -> str:

@@ -122,5 +122,10 @@ def feature_row(feature: Feature, audit: FeatureAudit) -> tuple[str, Text, str]:
     if audit.used:
         return feature.value, Text("used", style="green"), seen
     if audit.requested:
-        return feature.value, Text("not seen", style="bold yellow"), seen
+        unknown = audit.observed is None
+        return (
+            feature.value,
+            Text("unknown" if unknown else "not seen", style="dim" if unknown else "bold yellow"),
+            seen,
+        )
     return feature.value, Text("off", style="dim"), audit.reason

@@ -77,7 +77,9 @@ def _differences(diff: Diff) -> Iterator[str]:
     """The predecessor, why it may not be compared or what may differ, and how many keys differ."""
     before = "" if diff.prev_run_id is None else f"{diff.prev_run_id}, commit {diff.prev_snapshot_seq}: "
     yield one_line(before + diff.summary)
-    told = [f"{name}: {earlier} -> {now}" for name, earlier, now in allowed_pairs(diff)] or list(diff.reasons)
+    pairs = list(allowed_pairs(diff))
+    told = [f"{name}: {earlier} -> {now}" for name, earlier, now in pairs if earlier != now]  # both may be unknown
+    told = told if pairs else list(diff.reasons)
     yield from map(one_line, told[:_DIFFERENCES])
     if len(told) > _DIFFERENCES:
         yield f"and {len(told) - _DIFFERENCES} more, as `seedbed runs diff` shows"

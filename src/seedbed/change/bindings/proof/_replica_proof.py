@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from seedbed.change.bindings.proof._finding import Match, UpdateFinding, compared
 from seedbed.change.bindings.proof._replica import Replica, chosen_weights, replica_of
-from seedbed.change.bindings.proof._sandbox import Draws, OutsideError, only_writing_to
+from seedbed.change.bindings.proof._sandbox import GeneratorStates, OutsideError, only_writing_to
 from seedbed.change.bindings.proof._twin import Settings, settings_of
 
 __all__ = ["ReplicaProof"]
@@ -52,7 +52,7 @@ class ReplicaProof:
         self._weights: list[Tensor] = []
         self._former: dict[int, dict[str, Any]] = {}
         self._calls: list[_Call] = []
-        self._draws: Draws | None = None
+        self._draws: GeneratorStates | None = None
         self._num_steps = 0
         self._never = ""  # why no step can be shown
         self._why = "no step was looked at"
@@ -63,7 +63,7 @@ class ReplicaProof:
         self._num_steps += 1
         if self._never or not (self._num_steps <= _PATIENCE or self._num_steps % _THEN_OF == 0):
             return
-        self._weights, self._draws = chosen_weights(self._optimizer), Draws()
+        self._weights, self._draws = chosen_weights(self._optimizer), GeneratorStates()
         try:
             self._start = replica_of(self._optimizer, self._weights) if self._weights else None
         except Exception as error:  # copying calls code of the objects that it holds
@@ -142,7 +142,7 @@ class ReplicaProof:
             with only_writing_to(copied.tensors):
                 copied.optimizer.step(*([closure] if self._calls else []))
 
-        draws = self._draws or Draws()
+        draws = self._draws or GeneratorStates()
         try:
             draws.again(step)
         except _AstrayError:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-__all__ = ["Draws", "OutsideError", "only_writing_to"]
+__all__ = ["GeneratorStates", "OutsideError", "only_writing_to"]
 
 _COMMUNICATING = frozenset({"c10d", "_c10d_functional", "c10d_functional", "symm_mem"})
 
@@ -79,7 +79,7 @@ def _key(tensor: Tensor) -> int | None:
 
 
 @final
-class Draws:
+class GeneratorStates:
     """The states of the random generators at one moment, of Python, NumPy and PyTorch: a step may draw from them."""
 
     def __init__(self) -> None:
@@ -100,7 +100,7 @@ class Draws:
 
     def again(self, step: Callable[[], None]) -> None:
         """Call `step` with the draws that follow that moment, and leave the generators as they are now."""
-        now = Draws()
+        now = GeneratorStates()
         self.restore()
         try:
             step()

@@ -37,6 +37,7 @@ __all__ = [
     "require_numbers",
     "schedule_slots",
     "schedule_tree",
+    "shares_floor",
 ]
 
 Rates = tuple[float, ...]
@@ -172,13 +173,18 @@ def floor_in_force(scheduler: LRScheduler) -> tuple[LRScheduler, float] | None:
         current = scheduler._schedulers[bisect_right(scheduler._milestones, scheduler.last_epoch)]
         return floor_in_force(current)
     if isinstance(scheduler, lr_scheduler.ChainedScheduler):
-        if any(_floor(each) for each in schedule_tree(scheduler)):
+        if shares_floor(scheduler):
             raise InvalidInput(
                 "cannot change one group's rate alone: a ChainedScheduler multiplies a schedule whose eta_min is one "
                 "number for all groups; set eta_min=0, or bind all groups together"
             )
         return None
     return (scheduler, floor) if (floor := _floor(scheduler)) else None
+
+
+def shares_floor(scheduler: object) -> bool:
+    """Whether it is, or contains, a schedule of PyTorch's own with one floor (eta_min) for all groups."""
+    return isinstance(scheduler, LRScheduler) and any(map(_floor, schedule_tree(scheduler)))
 
 
 def _floor(scheduler: LRScheduler) -> float:

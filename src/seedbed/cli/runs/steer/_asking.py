@@ -12,7 +12,7 @@ from seedbed.cli.console._render import errors, out, print_json
 from seedbed.errors import ExitCode
 
 if TYPE_CHECKING:
-    from seedbed.loop.steering import Answer, RemoteRun, RequestView
+    from seedbed.loop.steering import RemoteRun, RequestAnswer, RequestView
 
 __all__ = ["ExpiresOption", "ProposerOption", "WaitOption", "answer_json", "ask_and_show", "exit_code_of", "remote"]
 
@@ -105,6 +105,6 @@ def _waited(run: "RemoteRun", asked: "RequestView", *, as_json: bool) -> "Reques
     return asked
 
 
-def _show(answer: "Answer", *, as_json: bool) -> None:
+def _show(answer: "RequestAnswer", *, as_json: bool) -> None:
     console = errors() if as_json else out()
     console.print(Text.assemble((f"{answer.state.lower()}  ", _COLOURS[answer.is_good]), answer.told), soft_wrap=True)

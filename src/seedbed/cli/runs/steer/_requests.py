@@ -10,7 +10,7 @@ from seedbed.render.text._layout import plain_table
 from seedbed.render.text._values import moment
 
 if TYPE_CHECKING:
-    from seedbed.loop.steering import Request
+    from seedbed.loop.steering import RunRequest
 
 __all__ = ["requests"]
 
@@ -40,7 +40,7 @@ def requests(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: Json
     out().print(table)
 
 
-def _what(request: "Request") -> str:
+def _what(request: "RunRequest") -> str:
     from seedbed.loop.steering import Command, Proposal
 
     match request.what:

@@ -11,9 +11,9 @@ from seedbed.change._checkpoint import Seen
 from seedbed.change.bindings._binding import Unproven, UseReport, group_added, moved_on, without
 from seedbed.change.bindings._course import is_rounding
 from seedbed.change.bindings._groups import GroupName, group_index
-from seedbed.change.bindings._rate_watch import RateWatch
-from seedbed.change.bindings._rate_way import RateFollow
-from seedbed.change.bindings._rate_writes import Computed, RateWrite
+from seedbed.change.bindings.rates._rate_watch import RateWatch
+from seedbed.change.bindings.rates._rate_way import RateFollow
+from seedbed.change.bindings.rates._rate_writes import Computed, RateWrite
 from seedbed.change.bindings.schedules._live_schedulers import had_scheduler
 from seedbed.change.bindings.schedules._moves import computes, multiplies
 from seedbed.change.bindings.schedules._other_schedulers import OtherSchedulers, schedules_built
@@ -63,7 +63,7 @@ class RebasedRate:
 
     def way(self) -> str:
         """How a change is made."""
-        return "" if self._scheduler is None else "the schedule rebased"
+        return "" if self._scheduler is None else "the schedule follows the same curve from it"
 
     def coupled(self) -> dict[str, float]:
         """Nothing: a schedule that is rebased follows every change."""

@@ -9,16 +9,16 @@ from torch.optim import Optimizer
 from seedbed.change.bindings._binding import UseReport
 from seedbed.change.bindings._course import is_rounding
 from seedbed.change.bindings._proven_use import ProvenUse, added_group, other_optimizer
-from seedbed.change.bindings._rate_driver import RateDriver
-from seedbed.change.bindings._rate_hold import RateHold
 from seedbed.change.bindings.proof._finding import Match
+from seedbed.change.bindings.rates._rate_driver import RateDriver
+from seedbed.change.bindings.rates._rate_hold import RateHold
 from seedbed.change.bindings.schedules._schedulers import Rates
 
 __all__ = ["DrivenWatch"]
 
 _BY_HOOK = (
     "a hook of the optimizer, registered after the change, set another one for the step: register it before the "
-    "change, then it is multiplied or pinned as the schedule is"
+    "change, then what it writes is multiplied, or passed over, as what the schedule writes is"
 )
 _PROBE = 2.0  # times the rate: what a step is compared with when nobody knows what stood there before the change
 

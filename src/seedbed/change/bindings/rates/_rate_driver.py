@@ -4,8 +4,8 @@ from typing import final
 
 from torch.optim import Optimizer
 
-from seedbed.change.bindings._rate_hold import FREE, RateHold
 from seedbed.change.bindings._step_hub import hub_of
+from seedbed.change.bindings.rates._rate_hold import FREE, RateHold
 from seedbed.change.bindings.schedules._schedulers import Rates, Slot, group_slots
 
 __all__ = ["RateDriver", "driver_of", "is_held"]

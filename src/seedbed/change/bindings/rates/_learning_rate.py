@@ -8,12 +8,12 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change._checkpoint import Seen
 from seedbed.change.bindings._binding import Unproven, UseReport
-from seedbed.change.bindings._driven_rate import DrivenRate
 from seedbed.change.bindings._groups import GroupName
-from seedbed.change.bindings._rate_driver import is_held
-from seedbed.change.bindings._rate_way import RateFollow, RateWay
-from seedbed.change.bindings._rebased_rate import RebasedRate
 from seedbed.change.bindings._watchable import watchable
+from seedbed.change.bindings.rates._driven_rate import DrivenRate
+from seedbed.change.bindings.rates._rate_driver import is_held
+from seedbed.change.bindings.rates._rate_way import RateFollow, RateWay
+from seedbed.change.bindings.rates._rebased_rate import RebasedRate
 from seedbed.change.bindings.schedules._schedule import innermost, is_proportional, is_rebased, require_of
 from seedbed.change.bindings.schedules._schedulers import require_numbers
 

@@ -7,11 +7,11 @@ from torch.optim import Optimizer
 
 from seedbed.change._checkpoint import Seen
 from seedbed.change.bindings._binding import Unproven, UseReport
-from seedbed.change.bindings._driven_watch import DrivenWatch
 from seedbed.change.bindings._groups import GroupName, group_index
-from seedbed.change.bindings._rate_driver import driver_of
-from seedbed.change.bindings._rate_hold import FREE, RateHold
-from seedbed.change.bindings._rate_way import RateFollow
+from seedbed.change.bindings.rates._driven_watch import DrivenWatch
+from seedbed.change.bindings.rates._rate_driver import driver_of
+from seedbed.change.bindings.rates._rate_hold import FREE, RateHold
+from seedbed.change.bindings.rates._rate_way import RateFollow
 from seedbed.change.bindings.schedules._schedulers import Rates, group_slots
 from seedbed.errors import Conflict, InvalidInput
 
@@ -57,8 +57,10 @@ class DrivenRate:
         """How the change is made, for its story."""
         hold = self._driver.hold(self._places()[0])
         if hold.is_free:
-            return f"{self._writer} is followed again"
-        return "pinned" if hold.is_pinned else f"multiplies what {self._writer} writes at each step"
+            return f"what {self._writer} writes is used again"
+        if hold.is_pinned:
+            return f"kept at each step, whatever {self._writer} writes"
+        return f"what {self._writer} writes is multiplied at each step"
 
     def coupled(self) -> dict[str, float]:
         """The factor on what the schedule writes, 0 where the rate is pinned: runs that differ in it are others."""
