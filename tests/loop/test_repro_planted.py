@@ -91,7 +91,7 @@ def test_a_change_that_is_overwritten_in_the_replay_is_found_at_the_step_that_us
     answer = check(asked(tmp_path, Kind.REPLAY, "overwritten"), told)
     found = answer.difference
     assert found is not None
-    assert (found.step, found.what, found.where) == (9, "weight", "0.weight")
+    assert (found.step, found.what, found.where) == (9, "gradient", "3.bias")
     assert answer.notes == ("changes made again: 1",)
 
 
