@@ -30,7 +30,7 @@ def script(tmp_path):
 
 def test_equal_runs_end_with_0_and_leave_nothing_behind(cli, script, tmp_path):
     answer = cli("repro", "repeat", "--", "python", script)
-    assert (answer.code, answer.out) == (0, "4 steps, 6 tensors each: equal, bit by bit\n")
+    assert (answer.code, answer.out) == (0, "4 steps, 5 tensors each: equal, bit by bit\n")
     assert answer.err.split() == ["first", "run", "second", "run"]
     assert [each.name for each in tmp_path.iterdir()] == ["train.py"]
 
@@ -51,7 +51,7 @@ def test_a_difference_ends_with_1_and_is_measured_and_kept_where_that_is_asked(c
 
 def test_a_resume_says_with_which_step_it_went_on(cli, script):
     answer = cli("repro", "resume", "--", "python", script)
-    assert (answer.code, answer.out) == (0, "2 steps, resumed with step 3, 6 tensors each: equal, bit by bit\n")
+    assert (answer.code, answer.out) == (0, "2 steps, resumed with step 3, 5 tensors each: equal, bit by bit\n")
 
 
 def test_a_replay_without_a_change_ends_with_3(cli, script):

@@ -8,15 +8,15 @@ import pytest
 
 from seedbed.errors import ExitCode, InvalidInput
 from seedbed.loop.repro._cause import probable_cause
-from seedbed.loop.repro._check import Answer, Kind, Request, check, measure
+from seedbed.loop.repro._check import ReproAnswer, ReproKind, ReproRequest, check, measure
 
 pytestmark = pytest.mark.slow
 PROGRAM = Path(__file__).with_name("repro_program.py")
 GENERATOR = "the generator of torch was in another state when step"
 
 
-def asked(folder: Path, kind: Kind, planted: str, **more) -> Request:
-    return Request(kind, (sys.executable, str(PROGRAM), planted), folder / "compared", **more)
+def asked(folder: Path, kind: ReproKind, planted: str, **more) -> ReproRequest:
+    return ReproRequest(kind, (sys.executable, str(PROGRAM), planted), folder / "compared", **more)
 
 
 def told(*_: object) -> None:
@@ -29,7 +29,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
-def cause(answer: Answer) -> str:
+def cause(answer: ReproAnswer) -> str:
     assert answer.first is not None
     assert answer.second is not None
     assert answer.difference is not None
@@ -39,11 +39,11 @@ def cause(answer: Answer) -> str:
 @pytest.mark.parametrize(
     ("kind", "planted", "steps", "resumed_at"),
     [
-        (Kind.REPEAT, "equal", 12, 0),
-        (Kind.REPLAY, "equal", 12, 0),
-        (Kind.RESUME, "equal", 6, 7),
-        (Kind.RESUME, "own", 6, 7),
-        (Kind.RESUME, "list", 6, 7),
+        (ReproKind.REPEAT, "equal", 12, 0),
+        (ReproKind.REPLAY, "equal", 12, 0),
+        (ReproKind.RESUME, "equal", 6, 7),
+        (ReproKind.RESUME, "own", 6, 7),
+        (ReproKind.RESUME, "list", 6, 7),
     ],
 )
 def test_what_is_deterministic_is_equal_and_the_scripts_own_store_and_files_stay_away(
@@ -57,7 +57,7 @@ def test_what_is_deterministic_is_equal_and_the_scripts_own_store_and_files_stay
 
 
 def test_an_unseeded_draw_in_the_loop_is_named_by_its_step_and_is_not_taken_for_other_data(tmp_path):
-    request = asked(tmp_path, Kind.REPEAT, "draw")
+    request = asked(tmp_path, ReproKind.REPEAT, "draw")
     answer = check(request, told)
     found = answer.difference
     assert found is not None
@@ -72,7 +72,7 @@ def test_an_unseeded_draw_in_the_loop_is_named_by_its_step_and_is_not_taken_for_
 
 
 def test_a_loader_that_shuffles_without_a_seed_is_named_as_data(tmp_path):
-    answer = check(asked(tmp_path, Kind.REPEAT, "shuffled"), told)
+    answer = check(asked(tmp_path, ReproKind.REPEAT, "shuffled"), told)
     found = answer.difference
     assert found is not None
     assert (found.step, found.what, found.where) == (1, "batch", "1.0")
@@ -80,7 +80,7 @@ def test_a_loader_that_shuffles_without_a_seed_is_named_as_data(tmp_path):
 
 
 def test_dropout_under_different_seeds_is_no_difference_of_data_and_the_generator_is_named(tmp_path):
-    answer = check(asked(tmp_path, Kind.REPEAT, "dropout"), told)
+    answer = check(asked(tmp_path, ReproKind.REPEAT, "dropout"), told)
     found = answer.difference
     assert found is not None
     assert (found.step, found.what) == (1, "gradient")
@@ -88,7 +88,7 @@ def test_dropout_under_different_seeds_is_no_difference_of_data_and_the_generato
 
 
 def test_a_change_that_is_overwritten_in_the_replay_is_found_at_the_step_that_used_it(tmp_path):
-    answer = check(asked(tmp_path, Kind.REPLAY, "overwritten"), told)
+    answer = check(asked(tmp_path, ReproKind.REPLAY, "overwritten"), told)
     found = answer.difference
     assert found is not None
     assert (found.step, found.what, found.where) == (9, "gradient", "3.bias")
@@ -96,7 +96,7 @@ def test_a_change_that_is_overwritten_in_the_replay_is_found_at_the_step_that_us
 
 
 def test_a_resume_that_loses_the_generators_state_differs_with_its_first_step(tmp_path):
-    request = asked(tmp_path, Kind.RESUME, "lost")
+    request = asked(tmp_path, ReproKind.RESUME, "lost")
     answer = check(request, told)
     found = answer.difference
     assert found is not None
@@ -107,13 +107,13 @@ def test_a_resume_that_loses_the_generators_state_differs_with_its_first_step(tm
 
 
 def test_a_logged_value_that_is_never_the_same_is_named_and_can_be_left_out(tmp_path):
-    answer = check(asked(tmp_path, Kind.REPEAT, "time"), told)
+    answer = check(asked(tmp_path, ReproKind.REPEAT, "time"), told)
     found = answer.difference
     assert found is not None
     assert (found.step, found.what, found.where, found.num) == (1, "value", "entropy", 1)
     assert "--ignore" in cause(answer)
-    left_out = Request(
-        Kind.REPEAT, (sys.executable, str(PROGRAM), "time"), tmp_path / "other", ignored=frozenset({"entropy"})
+    left_out = ReproRequest(
+        ReproKind.REPEAT, (sys.executable, str(PROGRAM), "time"), tmp_path / "other", ignored=frozenset({"entropy"})
     )
     assert check(left_out, told).exit_code is ExitCode.PASS
 
@@ -121,9 +121,9 @@ def test_a_logged_value_that_is_never_the_same_is_named_and_can_be_left_out(tmp_
 @pytest.mark.parametrize(
     ("kind", "planted", "words"),
     [
-        (Kind.REPEAT, "nothing", "took no step of a run"),
-        (Kind.REPEAT, "error", "ValueError: planted"),
-        (Kind.REPLAY, "unchanged", "no change of the first run took effect"),
+        (ReproKind.REPEAT, "nothing", "took no step of a run"),
+        (ReproKind.REPEAT, "error", "ValueError: planted"),
+        (ReproKind.REPLAY, "unchanged", "no change of the first run took effect"),
     ],
 )
 def test_what_was_not_compared_is_no_answer_and_says_why(tmp_path, kind, planted, words):
@@ -134,7 +134,7 @@ def test_what_was_not_compared_is_no_answer_and_says_why(tmp_path, kind, planted
 
 def test_a_command_that_cannot_be_started_is_refused(tmp_path):
     with pytest.raises(InvalidInput, match="cannot start no-such-command"):
-        check(Request(Kind.REPEAT, ("no-such-command",), tmp_path / "compared"), told)
+        check(ReproRequest(ReproKind.REPEAT, ("no-such-command",), tmp_path / "compared"), told)
 
 
 def test_a_script_ends_with_the_command_that_compares_it(tmp_path):
@@ -146,7 +146,7 @@ def test_a_script_ends_with_the_command_that_compares_it(tmp_path):
 
     script = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
     with pytest.raises(Stop):
-        check(Request(Kind.REPEAT, (sys.executable, "-c", script), tmp_path / "compared"), stop)
+        check(ReproRequest(ReproKind.REPEAT, (sys.executable, "-c", script), tmp_path / "compared"), stop)
     pid = tmp_path / "pid"
     assert not pid.exists() or not _runs(int(pid.read_text()))
 

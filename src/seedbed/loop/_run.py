@@ -34,7 +34,7 @@ from seedbed.loop._stepping import StepEvents, Stepping
 from seedbed.loop._stop import StopRequested
 from seedbed.loop._values import StepValues, flat_names
 from seedbed.loop.provenance import Collecting, collect
-from seedbed.loop.repro._recorder import Recorder
+from seedbed.loop.repro._recorder import ReproRecorder
 from seedbed.loop.settings import BoundSetting, LiveObjects, SettingsView
 from seedbed.records import ActiveRun, Commit, SnapshotDraft, Store
 from seedbed.runtime import Contract, Witness
@@ -72,7 +72,7 @@ class Run:
         self._write_asked: Callable[[], str] | None = None
         self._mirrors = Mirrors(declared.mirrors)
         self._values = StepValues(self._write)
-        self._recorder = Recorder.of(os.environ, lambda: self._objects)
+        self._recorder = ReproRecorder.of(os.environ, lambda: self._objects)
         self._planned = PlannedChanges()
         self._results: dict[str, Any] = {}
         self._began, self._elapsed_before = time.monotonic(), 0.0

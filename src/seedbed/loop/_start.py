@@ -16,7 +16,7 @@ from seedbed.loop._open_runs import left_open, note_opened, open_run
 from seedbed.loop._run import Run
 from seedbed.loop._shown import say
 from seedbed.loop.provenance import Collecting
-from seedbed.loop.repro import Plan
+from seedbed.loop.repro._plan import Plan
 from seedbed.records import Store
 from seedbed.records.canonical._names import require_name
 from seedbed.render import show_in_notebook

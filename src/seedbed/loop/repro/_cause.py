@@ -1,6 +1,6 @@
 """Why two runs differ, as far as it can be known from what they wrote."""
 
-from seedbed.loop.repro._compare import VALUE, Difference
+from seedbed.loop.repro._compare import VALUE, ReproDifference
 from seedbed.loop.repro._parts import BATCH
 from seedbed.loop.repro._trace import Trace
 
@@ -20,7 +20,7 @@ _SEEDS = {
 }
 
 
-def probable_cause(first: Trace, second: Trace, found: Difference) -> str:
+def probable_cause(first: Trace, second: Trace, found: ReproDifference) -> str:
     """The probable cause of a difference, and what would tell more."""
     for name, words in _SETTINGS.items():
         here, there = first.process.get(name), second.process.get(name)
@@ -44,7 +44,7 @@ def _cause_of_drawing(names: list[str], step: int, *, is_first: bool) -> str:
     return f"{told}: it is not seeded ({seeds} before the model is made), or not restored in a resume"
 
 
-def _cause_elsewhere(first: Trace, found: Difference) -> str:
+def _cause_elsewhere(first: Trace, found: ReproDifference) -> str:
     if found.what == BATCH:
         return (
             "the global generators were in equal states: the data come from a generator of their own that has no seed, "

@@ -108,11 +108,11 @@ def _run(
     as_json: bool,
 ) -> None:
     from seedbed.cli.runs.repro._driver import run_check
-    from seedbed.loop.repro._check import Kind, Request
+    from seedbed.loop.repro._check import ReproKind, ReproRequest
 
-    def request(folder: Path) -> Request:
+    def request(folder: Path) -> ReproRequest:
         named = {"python": sys.executable, "python3": sys.executable}  # the Python that this command runs with
         words = (named.get(command[0], command[0]), *command[1:])
-        return Request(Kind(kind), words, folder, every, only_weights, frozenset(ignore or ()))
+        return ReproRequest(ReproKind(kind), words, folder, every, only_weights, frozenset(ignore or ()))
 
     raise typer.Exit(run_check(request, keep, as_json=as_json))

@@ -13,8 +13,8 @@ from seedbed.cli.console._progress_bar import labelled_progress_bar
 from seedbed.cli.console._render import errors, out, print_json
 from seedbed.errors import Conflict
 from seedbed.loop.repro._cause import probable_cause
-from seedbed.loop.repro._check import Answer, Request, Say, check, measure
-from seedbed.loop.repro._compare import Difference
+from seedbed.loop.repro._check import ReproAnswer, ReproRequest, Say, check, measure
+from seedbed.loop.repro._compare import ReproDifference
 from seedbed.loop.repro._dump import Distance
 
 __all__ = ["run_check"]
@@ -29,7 +29,7 @@ _PARTS = {
 _TENSORS = {"batch", "gradient", "optimizer", "weight"}
 
 
-def run_check(request: Callable[[Path], Request], keep: Path | None, *, as_json: bool) -> int:
+def run_check(request: Callable[[Path], ReproRequest], keep: Path | None, *, as_json: bool) -> int:
     """Compare, and print what was found; the exit code. Raises as `check`, and Conflict for a folder that is there."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the script is ended with this process
     with _folder(keep) as folder, _progress() as say:
@@ -80,7 +80,7 @@ def _progress() -> Iterator[Say]:
         yield say
 
 
-def _text(request: Request, answer: Answer, distance: Distance | None) -> Text:
+def _text(request: ReproRequest, answer: ReproAnswer, distance: Distance | None) -> Text:
     lines = [*(("", note) for note in answer.notes)]
     found = answer.difference
     if found is None and answer.why_not:
@@ -94,13 +94,13 @@ def _text(request: Request, answer: Answer, distance: Distance | None) -> Text:
     return Text("\n").join(Text(words, style) for style, words in lines)
 
 
-def _scope(request: Request, answer: Answer) -> str:
+def _scope(request: ReproRequest, answer: ReproAnswer) -> str:
     each = "" if request.every == 1 else f", every {request.every}th"
     resumed = f", resumed with step {answer.resumed_at}" if answer.resumed_at else ""
     return f"{answer.steps} steps{each}{resumed}, {answer.tensors} tensors each"
 
 
-def _headline(request: Request, found: Difference) -> str:
+def _headline(request: ReproRequest, found: ReproDifference) -> str:
     since = "" if request.every == 1 else f" (only every {request.every}th step was compared)"
     if found.what not in _PARTS:
         return f"the runs end differently: {found.first} in the first, {found.second} in the second"
@@ -108,7 +108,7 @@ def _headline(request: Request, found: Difference) -> str:
     return f"step {found.step}{since}: {_PARTS[found.what]} {found.where}{others}"
 
 
-def _more(found: Difference, distance: Distance | None) -> Iterator[str]:
+def _more(found: ReproDifference, distance: Distance | None) -> Iterator[str]:
     if found.what in _PARTS and (found.first or found.second):
         yield f"first {found.first or 'there'}, second {found.second or 'there'}"
     for name, first, second in found.values:
@@ -122,13 +122,15 @@ def _more(found: Difference, distance: Distance | None) -> Iterator[str]:
         yield "another pair of runs was equal there: it does not differ each time"
 
 
-def _cause(answer: Answer) -> str:
+def _cause(answer: ReproAnswer) -> str:
     if answer.first is None or answer.second is None or answer.difference is None:
         return ""
     return probable_cause(answer.first, answer.second, answer.difference) if answer.difference.what in _PARTS else ""
 
 
-def _json(request: Request, answer: Answer, distance: Distance | None, keep: Path | None) -> dict[str, object]:
+def _json(
+    request: ReproRequest, answer: ReproAnswer, distance: Distance | None, keep: Path | None
+) -> dict[str, object]:
     found = answer.difference
     return {
         "kind": request.kind.value,
