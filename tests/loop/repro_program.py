@@ -59,7 +59,7 @@ with seedbed.start(model, optimizer, project="planted", runtime=RUNTIME, quiet=T
             elif step == 4 and PLANTED != "unchanged":
                 run.propose("lr", scale=0.5, why="planted")
             if step == 8 and PLANTED == "overwritten" and is_second():
-                model[1].p = 0.2
+                setattr(model[1], "p", 0.2)  # noqa: B010  its type is that of any module
             if saves:
                 run.checkpoint("own.pt", every=2)
     run.result(last=float(loss))
