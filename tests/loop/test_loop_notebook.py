@@ -38,7 +38,9 @@ def test_a_run_is_a_page_before_its_first_step_while_it_goes_on_and_at_its_end(s
     for _, (x, y) in run.steps(work.loader):
         loss = work.step(x, y)
         run.log(loss=loss)
-    run.propose("lr", scale=0.5, why="the loss <is> noisy")
+    proposed = run.propose("lr", scale=0.5, why="the loss <is> noisy")
+    assert str(proposed).startswith("UNKNOWN optimizer.lr 0.")
+    assert "the loss &lt;is&gt; noisy" in page(shell, proposed)
     shown = page(shell, run)
     assert "step 12" in words(shown)
     assert f"{loss.item():.4g}"[:5] in words(shown)

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from typing import final
 
 from seedbed.change import ChangeRecord, Kind
+from seedbed.change._summary import report_of
 from seedbed.contracts import Outcome
+from seedbed.contracts._move import move_words
 from seedbed.loop.steering._outcome import worst_of
+from seedbed.render.html._fragments import change_html
 
 __all__ = ["Proposed"]
 
@@ -26,6 +29,13 @@ class Proposed:
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def __str__(self) -> str:
+        return "\n".join(f"{each.outcome.value} {each.delta.parameter} {move_words(each)}" for each in self.records)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: each change with its story."""
+        return "".join(change_html(report_of(each)) for each in self.records)
 
     @property
     def outcome(self) -> Outcome:
