@@ -54,10 +54,12 @@ with seedbed.start(model, optimizer, project="planted", runtime=RUNTIME, quiet=T
             run.log(loss=loss)
             if PLANTED == "time":
                 run.log(entropy=int.from_bytes(os.urandom(6), "little"))
-            if step == 4 and PLANTED != "unchanged":
+            if step == 4 and PLANTED == "overwritten":
+                run.propose("dropout", set=0.1, why="planted")
+            elif step == 4 and PLANTED != "unchanged":
                 run.propose("lr", scale=0.5, why="planted")
             if step == 8 and PLANTED == "overwritten" and is_second():
-                optimizer.param_groups[0]["lr"] = 1e-2
+                setattr(model[1], "p", 0.2)  # noqa: B010  its type is that of any module
             if saves:
                 run.checkpoint("own.pt", every=2)
     run.result(last=float(loss))

@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from seedbed.errors import InvalidInput
-from seedbed.loop.repro import VARIABLE, Plan
-from seedbed.loop.repro._compare import TraceDifference, first_difference
+from seedbed.loop.repro._compare import ReproDifference, first_difference
 from seedbed.loop.repro._digest import _COLUMNS, _factors, _multilinear, digest, read_digests
 from seedbed.loop.repro._dump import distance, write_dump
 from seedbed.loop.repro._parts import batch_parts, gradients, optimizer_states, weights
+from seedbed.loop.repro._plan import VARIABLE, Plan
 from seedbed.loop.repro._trace import Step, Trace, TraceFile, read_traces
 from seedbed.loop.settings import LiveObjects
 
@@ -108,7 +108,7 @@ def test_the_first_tensor_of_the_first_step_that_differs_is_named_with_the_value
     one = trace({"batch 1": "a", "weight w": "b"}, {"batch 1": "c", "weight w": "d"}, values={2: {"loss": 1.0}})
     other = trace({"batch 1": "a", "weight w": "b"}, {"batch 1": "x", "weight w": "y"}, values={2: {"loss": 2.0}})
     found = first_difference(one, other)
-    assert found == TraceDifference(2, "batch", "1", 2, values=(("loss", "1.0", "2.0"),))
+    assert found == ReproDifference(2, "batch", "1", 2, values=(("loss", "1.0", "2.0"),))
     assert first_difference(one, one) is None
 
 
@@ -116,19 +116,19 @@ def test_zeros_of_both_signs_differ_and_nan_is_equal_to_nan_among_logged_values(
     nan, zero = trace({}, values={1: {"a": float("nan")}}), trace({}, values={1: {"a": 0.0}})
     assert first_difference(nan, trace({}, values={1: {"a": float("nan")}})) is None
     found = first_difference(zero, trace({}, values={1: {"a": -0.0}}))
-    assert found == TraceDifference(1, "value", "a", 1, "0.0", "-0.0")
+    assert found == ReproDifference(1, "value", "a", 1, "0.0", "-0.0")
     assert first_difference(zero, trace({}, values={1: {"a": -0.0}}), {"a"}) is None
 
 
 def test_fewer_steps_differ_unless_the_run_was_stopped():
     one, other = trace({"weight w": "a"}, {"weight w": "b"}), trace({"weight w": "a"})
-    assert first_difference(one, other) == TraceDifference(2, "steps", "", 1, "2 steps", "1 steps")
+    assert first_difference(one, other) == ReproDifference(2, "steps", "", 1, "2 steps", "1 steps")
     assert first_difference(one, other, is_whole=False) is None
 
 
 def test_a_tensor_that_only_one_run_has_is_a_difference():
     found = first_difference(trace({"gradient w": "a"}), trace({}))
-    assert found == TraceDifference(1, "gradient", "w", 1, "there", "not there")
+    assert found == ReproDifference(1, "gradient", "w", 1, "there", "not there")
 
 
 def test_a_trace_is_read_as_it_was_written_up_to_the_last_whole_line(tmp_path):

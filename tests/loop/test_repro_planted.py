@@ -8,7 +8,7 @@ import pytest
 
 from seedbed.errors import ExitCode, InvalidInput
 from seedbed.loop.repro._cause import probable_cause
-from seedbed.loop.repro._check import ReproKind, ReproRequest, ReproResult, check, measure
+from seedbed.loop.repro._check import ReproAnswer, ReproKind, ReproRequest, check, measure
 
 pytestmark = pytest.mark.slow
 PROGRAM = Path(__file__).with_name("repro_program.py")
@@ -29,7 +29,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
-def cause(answer: ReproResult) -> str:
+def cause(answer: ReproAnswer) -> str:
     assert answer.first is not None
     assert answer.second is not None
     assert answer.difference is not None
@@ -91,7 +91,7 @@ def test_a_change_that_is_overwritten_in_the_replay_is_found_at_the_step_that_us
     answer = check(asked(tmp_path, ReproKind.REPLAY, "overwritten"), told)
     found = answer.difference
     assert found is not None
-    assert (found.step, found.what, found.where) == (9, "weight", "0.weight")
+    assert (found.step, found.what, found.where) == (9, "gradient", "3.bias")
     assert answer.notes == ("changes made again: 1",)
 
 

@@ -38,7 +38,7 @@ from seedbed.loop._together_checkpoint import own_state, read_together, write_to
 from seedbed.loop._together_end import TogetherEnd
 from seedbed.loop._values import StepValues, flat_names
 from seedbed.loop.provenance import Collecting, collect
-from seedbed.loop.repro._recorder import StepRecorder
+from seedbed.loop.repro._recorder import ReproRecorder
 from seedbed.loop.settings import BoundSetting, LiveObjects, SettingsView
 from seedbed.records import ActiveRun, Commit, SnapshotDraft, Store, canonical_json
 from seedbed.runtime import Contract, Witness
@@ -78,7 +78,7 @@ class Run:
         self._write_asked: Callable[[], str] | None = None
         self._mirrors = Mirrors(declared.mirrors)
         self._values = StepValues(self._write)
-        self._recorder = StepRecorder.of(os.environ, lambda: self._objects)
+        self._recorder = ReproRecorder.of(os.environ, lambda: self._objects)
         self._planned = PlannedChanges()
         self._results: dict[str, Any] = {}
         self._began, self._elapsed_before = time.monotonic(), 0.0

@@ -17,7 +17,7 @@ from seedbed.loop._ranks import Ranks
 from seedbed.loop._run import Run
 from seedbed.loop._shown import say
 from seedbed.loop.provenance import Collecting
-from seedbed.loop.repro import Plan
+from seedbed.loop.repro._plan import Plan
 from seedbed.records import Store
 from seedbed.records.canonical._names import require_name
 from seedbed.render import show_in_notebook

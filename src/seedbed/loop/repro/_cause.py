@@ -1,6 +1,6 @@
 """Why two runs differ, as far as it can be known from what they wrote."""
 
-from seedbed.loop.repro._compare import VALUE, TraceDifference
+from seedbed.loop.repro._compare import VALUE, ReproDifference
 from seedbed.loop.repro._parts import BATCH
 from seedbed.loop.repro._trace import Trace
 
@@ -20,33 +20,36 @@ _SEEDS = {
 }
 
 
-def probable_cause(first: Trace, second: Trace, found: TraceDifference) -> str:
+def probable_cause(first: Trace, second: Trace, found: ReproDifference) -> str:
     """The probable cause of a difference, and what would tell more."""
     for name, words in _SETTINGS.items():
         here, there = first.process.get(name), second.process.get(name)
         if here != there:
             return f"the processes were set differently: {words} was {here}, then {there}"
-    drifted = _drifted(first, second, found.step)
-    if drifted:
-        step, names = drifted
-        at_first = step == min(first.steps.keys() & second.steps.keys(), default=0)
-        generators = " and ".join(names)
-        if at_first:
-            seeds = ", ".join(_SEEDS[name] for name in names)
-            return (
-                f"the generator of {generators} was in another state when step {step} began: it is not seeded ({seeds} "
-                "before the model is made), or not restored in a resume"
-            )
-        return f"the generator of {generators} was in another state when step {step} began: more or fewer numbers drawn"
+    steps = sorted(first.steps.keys() & second.steps.keys())
+    for step in (each for each in steps if each <= found.step and found.what != VALUE):
+        # One that nothing draws from may be in any state.
+        if names := [name for name in _apart(first, second, step) if _moves(first, name)]:
+            return _cause_of_drawing(names, step, is_first=step == steps[0])
+    unused = _apart(first, second, found.step) if steps[:1] == [found.step] else []
+    hint = f"; nobody seeded {' and '.join(unused)}, in case the script drew from it earlier" if unused else ""
+    return f"{_cause_elsewhere(first, found)}{hint if found.what != VALUE else ''}"
+
+
+def _cause_of_drawing(names: list[str], step: int, *, is_first: bool) -> str:
+    told = f"the generator of {' and '.join(names)} was in another state when step {step} began"
+    if not is_first:
+        return f"{told}: more or fewer numbers were drawn in the step before"
+    seeds = ", ".join(_SEEDS[name] for name in names)
+    return f"{told}: it is not seeded ({seeds} before the model is made), or not restored in a resume"
+
+
+def _cause_elsewhere(first: Trace, found: ReproDifference) -> str:
     if found.what == BATCH:
         return (
             "the global generators were in equal states: the data come from a generator of their own that has no seed, "
             "from workers, or from files that changed"
         )
-    return _cause_of_computing(first, found)
-
-
-def _cause_of_computing(first: Trace, found: TraceDifference) -> str:
     inputs = "the batch and the states of the global generators were equal"
     if not any(name.startswith(f"{BATCH} ") for step in first.steps.values() for name in step.digests):
         inputs = "the states of the global generators were equal; the batches were not seen (use run.steps)"
@@ -60,17 +63,12 @@ def _cause_of_computing(first: Trace, found: TraceDifference) -> str:
     )
 
 
-def _drifted(first: Trace, second: Trace, until: int) -> tuple[int, list[str]] | None:
-    """The first step up to `until` that began with other states of the generators, and which of them were used."""
-    steps = [step for step in sorted(first.steps.keys() & second.steps.keys()) if step <= until]
-    for step in steps:
-        here, there = first.steps[step].generators, second.steps[step].generators
-        names = [name for name in sorted(here.keys() & there.keys()) if here[name] != there[name]]
-        # One that nothing draws from may be in any state, unless something was drawn before the first step.
-        if used := [name for name in names if until == steps[0] or _moves(first, name, steps)]:
-            return step, used
-    return None
+def _apart(first: Trace, second: Trace, step: int) -> list[str]:
+    """The generators whose states differ when this step begins."""
+    here, there = first.steps[step].generators, second.steps[step].generators
+    return [name for name in sorted(here.keys() & there.keys()) if here[name] != there[name]]
 
 
-def _moves(trace: Trace, name: str, steps: list[int]) -> bool:
-    return len({trace.steps[step].generators.get(name) for step in steps}) > 1
+def _moves(trace: Trace, name: str) -> bool:
+    """Whether anything was drawn from this generator during the steps."""
+    return len({step.generators.get(name) for step in trace.steps.values()}) > 1

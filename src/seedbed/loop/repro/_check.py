@@ -12,13 +12,13 @@ from seedbed.change import replay_rule
 from seedbed.change._history import fold
 from seedbed.errors import ExitCode
 from seedbed.loop.repro._child import Ended, run_child
-from seedbed.loop.repro._compare import TraceDifference, first_difference, num_compared
+from seedbed.loop.repro._compare import ReproDifference, first_difference, num_compared
 from seedbed.loop.repro._dump import Distance, distance
 from seedbed.loop.repro._plan import Plan
 from seedbed.loop.repro._trace import Trace
 from seedbed.records import Store, read_journal
 
-__all__ = ["ReproKind", "ReproRequest", "ReproResult", "Say", "check", "measure"]
+__all__ = ["ReproAnswer", "ReproKind", "ReproRequest", "Say", "check", "measure"]
 
 _CUT = "cut.json"
 _FEWEST = 2
@@ -62,7 +62,7 @@ class ReproRequest:
 
 @final
 @dataclass(frozen=True)
-class ReproResult:
+class ReproAnswer:
     """What was found: `steps` steps of `tensors` tensors were compared; `difference` is the first one, if any.
 
     `why_not` says why nothing could be compared. `first` and `second` are the traces that differ.
@@ -70,7 +70,7 @@ class ReproResult:
 
     steps: int = 0
     tensors: int = 0
-    difference: TraceDifference | None = None
+    difference: ReproDifference | None = None
     why_not: str = ""
     notes: tuple[str, ...] = ()
     first: Trace | None = None
@@ -85,17 +85,17 @@ class ReproResult:
         return ExitCode.NO_ANSWER if self.why_not else ExitCode.PASS
 
 
-def check(request: ReproRequest, say: Say) -> ReproResult:
+def check(request: ReproRequest, say: Say) -> ReproAnswer:
     """Run the script as often as the request needs, and compare. Raises InvalidInput and StoreCorrupt."""
     whole = run_child(
         request.command, request.plan("first"), request.folder / "first", lambda now: _told(say, "first run", now, 0)
     )
     if not any(trace.steps for trace in whole.traces):
-        return ReproResult(why_not=_nothing(whole, "the script"))
+        return ReproAnswer(why_not=_nothing(whole, "the script"))
     if request.kind is ReproKind.RESUME:
         return _resumed(request, whole, say)
     if request.kind is ReproKind.REPLAY and not (count := _num_changes(request, whole)):
-        return ReproResult(why_not="nothing to replay: no change of the first run took effect")
+        return ReproAnswer(why_not="nothing to replay: no change of the first run took effect")
     plan = request.plan("second", **_replaying(request))
     answer = compared(request, whole, _second(request, whole.traces, plan, "second run", say))
     if request.kind is ReproKind.REPLAY:
@@ -103,7 +103,7 @@ def check(request: ReproRequest, say: Say) -> ReproResult:
     return answer
 
 
-def measure(request: ReproRequest, found: TraceDifference, say: Say) -> Distance | None:
+def measure(request: ReproRequest, found: ReproDifference, say: Say) -> Distance | None:
     """Run both again up to the step that differs, keep its tensors, and say how far apart the first one is.
 
     None where they cannot be compared: it is no tensor, or has another shape, or was not computed again.
@@ -163,16 +163,14 @@ def _second(request: ReproRequest, first: Sequence[Trace], plan: Plan, words: st
     return replace(ended, traces=ended.traces[skip:])
 
 
-def _resumed(request: ReproRequest, whole: Ended, say: Say) -> ReproResult:
+def _resumed(request: ReproRequest, whole: Ended, say: Say) -> ReproAnswer:
     """Run the script again, kill it half-way, go on in a new process, and compare both with the whole run."""
     first = whole.traces[0]
     last = max(first.steps)
     if len(whole.traces) > 1:
-        return ReproResult(
-            why_not=f"the script starts {len(whole.traces)} runs, and only one can be stopped and resumed"
-        )
+        return ReproAnswer(why_not=f"the script starts {len(whole.traces)} runs, and only one can be resumed")
     if last < _FEWEST:
-        return ReproResult(why_not=f"the run has {last} step{'s' * (last > 1)}, too few to be stopped half-way")
+        return ReproAnswer(why_not=f"the run has {last} step{'s' * (last > 1)}, too few to be stopped half-way")
     checkpoint = None if _saves_itself(first) else request.folder.absolute() / "half-way.pt"
     cut = {"kill_after": _stop_of(first), "checkpoint": checkpoint}
     (request.folder / _CUT).write_text(json.dumps(cut, default=str), "utf-8")
@@ -181,7 +179,7 @@ def _resumed(request: ReproRequest, whole: Ended, say: Say) -> ReproResult:
     if early.difference is not None:
         return replace(early, notes=("it differs before it was stopped: `seedbed repro repeat` looks at that",))
     if early.why_not or stopped.exit_code != -signal.SIGKILL:
-        return ReproResult(why_not=_nothing(stopped, "the run that was to be stopped"))
+        return ReproAnswer(why_not=_nothing(stopped, "the run that was to be stopped"))
     ending = {} if checkpoint is None else {"restore": checkpoint, "kill_after": last}
     plan = request.plan("second", **ending)
     again = _second(request, whole.traces, plan, "second run, resumed", say, skip=1)
@@ -189,7 +187,7 @@ def _resumed(request: ReproRequest, whole: Ended, say: Say) -> ReproResult:
         again = replace(again, exit_code=whole.exit_code)
     began = again.traces[0].begun_after if again.traces else 0
     if not began and again.exit_code == whole.exit_code:
-        return ReproResult(why_not="nothing was resumed: the new process began with the first step again")
+        return ReproAnswer(why_not="nothing was resumed: the new process began with the first step again")
     return replace(compared(request, whole, again), resumed_at=began + 1)
 
 
@@ -208,7 +206,7 @@ def _stop_of(trace: Trace) -> int:
     return min((before[-1:] or written)[0] + 1, last - 1)  # the next: it may be written between two steps
 
 
-def compared(request: ReproRequest, whole: Ended, again: Ended) -> ReproResult:
+def compared(request: ReproRequest, whole: Ended, again: Ended) -> ReproAnswer:
     """The answer to two runs of a script; a second one that was stopped is compared as far as it went."""
     counts = [num_compared(*pair) for pair in zip(whole.traces, again.traces, strict=False)]
     steps, tensors = sum(each for each, _ in counts), max((each for _, each in counts), default=0)
@@ -216,15 +214,15 @@ def compared(request: ReproRequest, whole: Ended, again: Ended) -> ReproResult:
         found = first_difference(first, second, request.ignored, is_whole=not again.was_stopped)
         if found is not None:
             notes = _failed(again) if found.what == "steps" else ()
-            return ReproResult(steps, tensors, found, "", notes, first, second)
+            return ReproAnswer(steps, tensors, found, "", notes, first, second)
     if not steps:
-        return ReproResult(why_not=_nothing(again, "the second run"))
+        return ReproAnswer(why_not=_nothing(again, "the second run"))
     if again.exit_code != whole.exit_code or len(again.traces) != len(whole.traces):
         ends = [f"exit code {each.exit_code}, {len(each.traces)} runs" for each in (whole, again)]
-        found = TraceDifference(max(whole.traces[-1].steps, default=0), "end", "", 1, ends[0], ends[1])
-        return ReproResult(steps, tensors, found, "", _failed(again), whole.traces[-1], again.traces[-1])
+        found = ReproDifference(max(whole.traces[-1].steps, default=0), "end", "", 1, ends[0], ends[1])
+        return ReproAnswer(steps, tensors, found, "", _failed(again), whole.traces[-1], again.traces[-1])
     notes = (f"both ended with exit code {whole.exit_code}",) if whole.exit_code else ()
-    return ReproResult(steps, tensors, None, "", notes)
+    return ReproAnswer(steps, tensors, None, "", notes)
 
 
 def _told(say: Say, what: str, now: Sequence[Trace], num: int) -> bool:

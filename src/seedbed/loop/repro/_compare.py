@@ -6,14 +6,14 @@ from typing import final
 
 from seedbed.loop.repro._trace import Trace
 
-__all__ = ["VALUE", "TraceDifference", "first_difference", "num_compared"]
+__all__ = ["VALUE", "ReproDifference", "first_difference", "num_compared"]
 
 VALUE, STEPS = "value", "steps"
 
 
 @final
 @dataclass(frozen=True)
-class TraceDifference:
+class ReproDifference:
     """The first thing that differs: in step `step`, the `what` at the path `where`; `num` of its kind differ there.
 
     `what` is batch, gradient, optimizer, weight; value, a logged number, where no tensor differs; steps, where one run
@@ -37,7 +37,7 @@ class TraceDifference:
 
 def first_difference(
     first: Trace, second: Trace, ignored: Collection[str] = (), *, is_whole: bool = True
-) -> TraceDifference | None:
+) -> ReproDifference | None:
     """The first difference of two traces, at the steps that both have; None where they are equal.
 
     Logged values that are `ignored` are left out. With `is_whole`, a run that took fewer steps differs too.
@@ -48,10 +48,10 @@ def first_difference(
             return replace(tensors[0], num=len(tensors), values=values)
         if values:
             name, here, there = values[0]
-            return TraceDifference(step, VALUE, name, len(values), here, there)
+            return ReproDifference(step, VALUE, name, len(values), here, there)
     last, other = max(first.steps, default=0), max(second.steps, default=0)
     if is_whole and last != other:
-        return TraceDifference(min(last, other) + 1, STEPS, "", 1, f"{last} steps", f"{other} steps")
+        return ReproDifference(min(last, other) + 1, STEPS, "", 1, f"{last} steps", f"{other} steps")
     return None
 
 
@@ -61,7 +61,7 @@ def num_compared(first: Trace, second: Trace) -> tuple[int, int]:
     return len(steps), max((len(first.steps[step].digests) for step in steps), default=0)
 
 
-def _tensors(first: Trace, second: Trace, step: int) -> Iterator[TraceDifference]:
+def _tensors(first: Trace, second: Trace, step: int) -> Iterator[ReproDifference]:
     if step not in first.steps or step not in second.steps:
         return
     here, there = first.steps[step].digests, second.steps[step].digests
@@ -69,7 +69,7 @@ def _tensors(first: Trace, second: Trace, step: int) -> Iterator[TraceDifference
         if here.get(name) != there.get(name):
             what, _, where = name.partition(" ")
             both = ("", "") if name in here and name in there else _presence(name in here)
-            yield TraceDifference(step, what, where, first=both[0], second=both[1])
+            yield ReproDifference(step, what, where, first=both[0], second=both[1])
 
 
 def _presence(is_in_first: bool) -> tuple[str, str]:

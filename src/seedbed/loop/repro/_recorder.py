@@ -21,7 +21,7 @@ from seedbed.loop.repro._replayed import Replayed
 from seedbed.loop.repro._trace import TraceFile
 from seedbed.loop.settings import LiveObjects
 
-__all__ = ["StepRecorder"]
+__all__ = ["ReproRecorder"]
 
 Batch = TypeVar("Batch")
 Propose = Callable[[], tuple[ChangeRecord, ...]]
@@ -29,7 +29,7 @@ _MOST_WAITING = 32
 
 
 @final
-class StepRecorder:
+class ReproRecorder:
     """Follows one run by the instructions of `plan`; `objects` gives those that are bound to it now."""
 
     def __init__(self, plan: Plan, objects: Callable[[], LiveObjects]) -> None:

@@ -81,7 +81,9 @@ class TraceFile:
         self._names: list[str] = []
 
     def write(self, kind: str, **fields: object) -> None:
-        """Write one line."""
+        """Write one line; nothing once it is closed, since a run that fails still writes values after its end."""
+        if self._file.closed:
+            return
         self._file.write(json.dumps({"kind": kind, **fields}) + "\n")
         self._file.flush()
 

@@ -13,8 +13,8 @@ from seedbed.cli.console._progress_bar import labelled_progress_bar
 from seedbed.cli.console._render import errors, out, print_json
 from seedbed.errors import Conflict
 from seedbed.loop.repro._cause import probable_cause
-from seedbed.loop.repro._check import ReproRequest, ReproResult, Say, check, measure
-from seedbed.loop.repro._compare import TraceDifference
+from seedbed.loop.repro._check import ReproAnswer, ReproRequest, Say, check, measure
+from seedbed.loop.repro._compare import ReproDifference
 from seedbed.loop.repro._dump import Distance
 
 __all__ = ["run_check"]
@@ -34,11 +34,14 @@ def run_check(request: Callable[[Path], ReproRequest], keep: Path | None, *, as_
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the script is ended with this process
     with _folder(keep) as folder, _progress() as say:
         asked = request(folder)
-        answer = check(asked, say)
-        found = answer.difference
-        distance = None
-        if found is not None and found.what in _TENSORS and not found.first and not found.second:
-            distance = measure(asked, found, say)
+        try:
+            answer = check(asked, say)
+            found = answer.difference
+            is_in_both = found is not None and found.what in _TENSORS and not found.first
+            distance = measure(asked, found, say) if found is not None and is_in_both else None
+        except KeyboardInterrupt:
+            errors().print("interrupted; the script was ended")
+            raise
     if as_json:
         print_json(_json(asked, answer, distance, keep))
     else:
@@ -77,7 +80,7 @@ def _progress() -> Iterator[Say]:
         yield say
 
 
-def _text(request: ReproRequest, answer: ReproResult, distance: Distance | None) -> Text:
+def _text(request: ReproRequest, answer: ReproAnswer, distance: Distance | None) -> Text:
     lines = [*(("", note) for note in answer.notes)]
     found = answer.difference
     if found is None and answer.why_not:
@@ -91,13 +94,13 @@ def _text(request: ReproRequest, answer: ReproResult, distance: Distance | None)
     return Text("\n").join(Text(words, style) for style, words in lines)
 
 
-def _scope(request: ReproRequest, answer: ReproResult) -> str:
+def _scope(request: ReproRequest, answer: ReproAnswer) -> str:
     each = "" if request.every == 1 else f", every {request.every}th"
     resumed = f", resumed with step {answer.resumed_at}" if answer.resumed_at else ""
     return f"{answer.steps} steps{each}{resumed}, {answer.tensors} tensors each"
 
 
-def _headline(request: ReproRequest, found: TraceDifference) -> str:
+def _headline(request: ReproRequest, found: ReproDifference) -> str:
     since = "" if request.every == 1 else f" (only every {request.every}th step was compared)"
     if found.what not in _PARTS:
         return f"the runs end differently: {found.first} in the first, {found.second} in the second"
@@ -105,7 +108,7 @@ def _headline(request: ReproRequest, found: TraceDifference) -> str:
     return f"step {found.step}{since}: {_PARTS[found.what]} {found.where}{others}"
 
 
-def _more(found: TraceDifference, distance: Distance | None) -> Iterator[str]:
+def _more(found: ReproDifference, distance: Distance | None) -> Iterator[str]:
     if found.what in _PARTS and (found.first or found.second):
         yield f"first {found.first or 'there'}, second {found.second or 'there'}"
     for name, first, second in found.values:
@@ -119,14 +122,14 @@ def _more(found: TraceDifference, distance: Distance | None) -> Iterator[str]:
         yield "another pair of runs was equal there: it does not differ each time"
 
 
-def _cause(answer: ReproResult) -> str:
+def _cause(answer: ReproAnswer) -> str:
     if answer.first is None or answer.second is None or answer.difference is None:
         return ""
     return probable_cause(answer.first, answer.second, answer.difference) if answer.difference.what in _PARTS else ""
 
 
 def _json(
-    request: ReproRequest, answer: ReproResult, distance: Distance | None, keep: Path | None
+    request: ReproRequest, answer: ReproAnswer, distance: Distance | None, keep: Path | None
 ) -> dict[str, object]:
     found = answer.difference
     return {
