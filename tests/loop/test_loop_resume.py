@@ -225,3 +225,14 @@ def test_a_restore_after_the_first_step_and_of_other_objects_is_refused(tmp_path
         with pytest.raises(NotFound, match="does not have"):
             run.restore(tmp_path / "c.pt")
         run.result(x=1)
+
+
+def test_what_was_logged_before_a_checkpoint_is_in_the_record_with_it(tmp_path):
+    work = Work()
+    with work.start(tmp_path / "s") as run:
+        for step, (x, y) in run.steps(work.loader):
+            run.log(loss=work.step(x, y))
+            if step == 7:
+                run.checkpoint(tmp_path / "c.pt")
+                assert [event.step for event in logged(run)] == [1, 2, 3, 4, 5, 6, 7]
+        run.result(x=1)
