@@ -330,3 +330,14 @@ def test_a_pass_that_was_left_by_break_is_over_also_after_a_resume(tmp_path):
     with pytest.raises(Stopped):
         go(stop=True)
     assert go(stop=False) == [(1, 1), (1, 2), (1, 3), (1, 4), (2, 1), (2, 2), (2, 3), (2, 4)]
+
+
+def test_what_was_logged_before_a_checkpoint_is_in_the_record_with_it(tmp_path):
+    work = Work()
+    with work.start(tmp_path / "s") as run:
+        for step, (x, y) in run.steps(work.loader):
+            run.log(loss=work.step(x, y))
+            if step == 7:
+                run.checkpoint(tmp_path / "c.pt")
+                assert [event.step for event in logged(run)] == [1, 2, 3, 4, 5, 6, 7]
+        run.result(x=1)

@@ -15,6 +15,7 @@ from seedbed.contracts import Feature
 from seedbed.runtime import Witness, declare, resolve_config, sdpa
 from seedbed.runtime import _capability as capability_module
 from seedbed.runtime import _witness as witness_module
+from seedbed.runtime._other_profilers import _running_profilers
 from seedbed.runtime._recorder import RECORDER, Recording
 
 Q = torch.ones(1, 2, 4, 8)
@@ -321,3 +322,15 @@ def test_declaring_again_tries_nothing_again_until_a_switch_changes(declared, mo
     capability_module._attention_kernels.cache_clear()
     assert not declared(mode="compat", sdpa="auto", flash="auto").selected(Feature.FLASH)
     assert tried == [True]
+
+
+def test_a_profiler_that_began_while_nobody_watched_is_found_although_an_earlier_look_found_none():
+    assert _running_profilers() == []
+    ended = torch_profiler.profile()
+    with torch_profiler.profile() as running:
+        assert _running_profilers() == [running]
+    assert _running_profilers() == []
+    del running, ended
+    assert _running_profilers() == []
+    with torch_profiler.profile() as running:
+        assert _running_profilers() == [running]

@@ -338,6 +338,8 @@ class Run:
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint of your own must keep of the run, besides models, optimizers and schedulers."""
         self._begin()
+        if self._steps.has_stepped:
+            self._values.end_step(self.step)
         self._values.flush()  # a resumed run logs the steps from here on
         return {
             "schema_version": _STATE_VERSION,
