@@ -4,7 +4,6 @@ from ._checkpoint import ChangeState
 from ._engine import ChangeEngine
 from ._history import ChangeHistory, ChangeRecord, Kind
 from ._ledger import ChangeJournal
-from ._peers import Peers, Sighting, joined_sightings
 from ._plan import Rules
 from ._summary import summary
 from .bindings import (
@@ -40,6 +39,7 @@ from .bindings import (
     require_coverage,
     track_batches,
 )
+from .bindings._peers import Peers, Sighting, joined_sightings
 from .guards import (
     GUARDS,
     Conditions,

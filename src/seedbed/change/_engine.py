@@ -8,11 +8,11 @@ from typing import Any, final
 from seedbed.change._checkpoint import ChangeState, Seen
 from seedbed.change._history import ChangeHistory, ChangeRecord, Kind, fold
 from seedbed.change._ledger import ChangeJournal, Ledger
-from seedbed.change._peers import Peers, Sighting
 from seedbed.change._plan import Planned, Rules, judged_notes, plan, proposed_notes, retried_notes
 from seedbed.change._rollback import rollback_deltas, taken_back
 from seedbed.change._summary import summary
 from seedbed.change.bindings._binding import Binding, MovingBinding, Use, UseReport, holds
+from seedbed.change.bindings._peers import Peers, Sighting
 from seedbed.change.bindings._target import Bindings, Target
 from seedbed.change.guards._guards import GUARDS
 from seedbed.change.guards._proposal import Guard
