@@ -9,9 +9,9 @@ from seedbed.change import ChangeEngine, ChangeJournal, ChangeRecord, ChangeStat
 from seedbed.change.bindings.rates._rate_driver import let_go
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, NotFound
-from seedbed.loop._copied_journal import CopiedJournal, packed_entries, unpacked_entries
 from seedbed.loop._objects import joined
-from seedbed.loop._ranks import Place, Ranks
+from seedbed.loop.ranks._copied_journal import CopiedJournal, packed_entries, unpacked_entries
+from seedbed.loop.ranks._ranks import Place, Ranks
 from seedbed.loop.settings import FINDERS, BoundSetting, LiveObjects, SettingFinder, Settings
 from seedbed.records import ActiveRun, Store
 

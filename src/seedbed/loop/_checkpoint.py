@@ -7,7 +7,7 @@ from typing import Any
 
 from seedbed.errors import Conflict, StoreCorrupt
 from seedbed.loop._state_file import packed, unpacked
-from seedbed.loop._whole_state import load_model, load_optimizer, model_state, optimizer_state
+from seedbed.loop.ranks._whole_state import load_model, load_optimizer, model_state, optimizer_state
 from seedbed.loop.settings import LiveObjects
 from seedbed.records.storage import replace
 

@@ -20,14 +20,11 @@ from seedbed.loop._checkpoint import load_parts, read_checkpoint, write_checkpoi
 from seedbed.loop._commit import draft_of, judged
 from seedbed.loop._declared import Declared
 from seedbed.loop._ending import NO_RESULT, ending_of
-from seedbed.loop._generators import generator_states, restore_generators
 from seedbed.loop._mirror import Mirrors
 from seedbed.loop._objects import Given, first_optimizer, objects_of
 from seedbed.loop._open_runs import note_closed
-from seedbed.loop._passes import EvaluationBatches, Passes
 from seedbed.loop._plan import PlannedChanges, operation_of, reason_of
 from seedbed.loop._proposed import Proposed
-from seedbed.loop._ranks import Place
 from seedbed.loop._requests import Requests
 from seedbed.loop._results import nested, result_of
 from seedbed.loop._shown import Shown, page_of
@@ -37,7 +34,10 @@ from seedbed.loop._together import Together
 from seedbed.loop._together_checkpoint import own_state, read_together, write_together
 from seedbed.loop._together_end import TogetherEnd
 from seedbed.loop._values import StepValues, flat_names
+from seedbed.loop.data._generators import generator_states, restore_generators
+from seedbed.loop.data._passes import EvaluationBatches, Passes
 from seedbed.loop.provenance import Collecting, collect
+from seedbed.loop.ranks._ranks import Place
 from seedbed.loop.repro._recorder import ReproRecorder
 from seedbed.loop.settings import BoundSetting, LiveObjects, SettingsView
 from seedbed.records import ActiveRun, Commit, SnapshotDraft, Store, canonical_json

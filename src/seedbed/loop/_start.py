@@ -13,10 +13,10 @@ from seedbed.loop._declared import Declared, GateGiven, RuntimeGiven, config_of,
 from seedbed.loop._mirror import Mirror, mirrors_of
 from seedbed.loop._objects import Given, device_of, objects_of
 from seedbed.loop._open_runs import left_open, note_opened, open_run
-from seedbed.loop._ranks import Ranks
 from seedbed.loop._run import Run
 from seedbed.loop._shown import say
 from seedbed.loop.provenance import Collecting
+from seedbed.loop.ranks._ranks import Ranks
 from seedbed.loop.repro._plan import Plan
 from seedbed.records import Store
 from seedbed.records.canonical._names import require_name

@@ -7,8 +7,8 @@ from typing import Any, final
 from torch.optim import Optimizer
 
 from seedbed.errors import SeedbedError
-from seedbed.loop._data_position import DataPosition
 from seedbed.loop._step_count import StepCount
+from seedbed.loop.data._data_position import DataPosition
 from seedbed.runtime import StepBlock, Witness
 
 __all__ = ["StepEvents", "Stepping"]

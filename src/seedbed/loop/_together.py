@@ -12,8 +12,8 @@ from typing import Any, final
 from seedbed.change import Add, ChangeRecord, Delta, Scale, Set, Sighting, Use, joined_sightings
 from seedbed.errors import Conflict, ContractBroken, SeedbedError
 from seedbed.loop._attempt import Attempt
-from seedbed.loop._ranks import Place, Ranks, Said
 from seedbed.loop._stop import StopRequested
+from seedbed.loop.ranks._ranks import Place, Ranks, Said
 
 __all__ = ["Together"]
 

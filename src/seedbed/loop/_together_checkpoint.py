@@ -7,8 +7,8 @@ from typing import Any
 
 from seedbed.errors import Conflict, SeedbedError
 from seedbed.loop._checkpoint import parts_of, read_checkpoint, write_parts
-from seedbed.loop._ranks import Place, Ranks
 from seedbed.loop._state_file import packed, unpacked
+from seedbed.loop.ranks._ranks import Place, Ranks
 from seedbed.loop.settings import LiveObjects
 
 __all__ = ["own_state", "read_together", "write_together"]

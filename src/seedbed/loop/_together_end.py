@@ -5,7 +5,7 @@ from typing import final
 
 from seedbed.contracts import AuditRun, Feature, FeatureAudit, GateReport
 from seedbed.errors import ContractBroken, SeedbedError
-from seedbed.loop._ranks import Place, Ranks
+from seedbed.loop.ranks._ranks import Place, Ranks
 
 __all__ = ["TogetherEnd", "joined_audit"]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Generic, Protocol, TypeAlias, TypeVar, final
 
-from seedbed.loop._data_position import DataPosition
+from seedbed.loop.data._data_position import DataPosition
 
 __all__ = ["EvaluationBatches", "Passes", "StepKeeper"]
 

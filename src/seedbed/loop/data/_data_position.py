@@ -16,8 +16,8 @@ from torch.utils.data import (
 )
 
 from seedbed.change import ResizableBatchSampler
-from seedbed.loop._batch_digest import batch_digest
-from seedbed.loop._generators import generator_of, generator_states, restore_generators
+from seedbed.loop.data._batch_digest import batch_digest
+from seedbed.loop.data._generators import generator_of, generator_states, restore_generators
 
 __all__ = ["DataPosition"]
 
