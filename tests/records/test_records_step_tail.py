@@ -49,7 +49,7 @@ def test_a_log_that_cannot_be_opened_leaves_no_file_open(tmp_path, at):
     place = len(calls) - calls[::-1].index("write") + (at == "fsync")  # of the points that were left
     with durable_faults(place, fails_with(errno.ENOSPC)) as calls, pytest.raises(StoreUnavailable, match="No space"):
         EventsLog.open(path)
-    assert calls[-1] == at
+    assert [call for call in calls if call != "unlink"][-1] == at  # a finalizer of something else may delete a file
     assert opened_files(tmp_path) == []
     EventsLog.open(path).close()
     assert steps_of(path) == [0, 1, 2, 3, 4]
