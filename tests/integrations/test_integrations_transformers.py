@@ -36,7 +36,6 @@ from seedbed.contracts import RunStatus, Verdict
 from seedbed.errors import InvalidInput
 from seedbed.integrations import TransformersCallback
 from seedbed.integrations._session import Session, Trained
-from seedbed.loop._stop import StopRequested
 
 pytestmark = pytest.mark.slow
 
@@ -269,7 +268,7 @@ def test_a_run_that_was_given_takes_the_error_and_the_results_of_its_block(tmp_p
 def test_a_run_that_was_given_ends_in_its_block_when_it_is_asked_to_stop(tmp_path: Path) -> None:
     outside = Outside(tmp_path)
     with (
-        pytest.raises(StopRequested),
+        pytest.raises(SystemExit, match="130"),
         seedbed.start(project="small", store=outside.store, runtime=RUNTIME, quiet=True) as run,
     ):
         trainer(tmp_path, At(4, lambda: outside.ask(run, "stop")), TransformersCallback(run=run)).train()

@@ -83,7 +83,7 @@ def test_a_checkpoint_a_pause_and_a_stop_that_are_asked_for_reach_every_rank(lau
     assert first["weights"] == second["weights"]
     (view,) = Store.open(processes.store).runs()
     assert view.status is RunStatus.INTERRUPTED
-    assert (view.folder / "checkpoint.pt").is_file()
+    assert (view.folder / "checkpoint").is_file()
 
 
 def test_a_change_that_one_rank_does_not_take_is_undone_by_all_and_the_rank_is_named(trained):

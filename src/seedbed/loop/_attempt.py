@@ -118,13 +118,14 @@ class Attempt:
         if self._engine is None:
             self._begin()
             journal = self._journal or self.record.journal()
+            was_begun = bool(journal.entries())
             later = () if self._restored is None else self.settings.prepare(self._restored)
             engine = self.settings.engine(journal, proposers=self._proposers)
             if self._restored is not None:
                 self._unbound = {key: self._restored.values[key] for key in later}
                 bound = {key: each for key, each in self._restored.values.items() if key not in later}
                 engine.resume(self._restored.model_copy(update={"values": bound}))
-            elif engine.history.records:
+            elif was_begun:
                 engine.resume(None)  # an earlier attempt ended before its first checkpoint
             self._engine = engine  # only now: one that was not resumed must not be used
         return self._engine

@@ -458,7 +458,7 @@ class Run:
         elif problem is not None:
             self._steps.drop_step(problem)
             self._end_by(problem)
-            if isinstance(problem, StopRequested):
+            if isinstance(problem, StopRequested) and self.is_block:
                 raise SystemExit(ExitCode.INTERRUPTED) from None  # without a traceback: it was asked for
 
     def __repr__(self) -> str:
@@ -559,12 +559,12 @@ class Run:
             self._recorder.between(self.step, lambda: self.engine, self.checkpoint)
         if self._together is not None:
             self._together.between(self.step, self._look)
+        else:
+            self._look(self.step)
         now = time.monotonic()
         if now < self._look_at:
             return
         self._look_at = now + _LOOK_SECONDS
-        if self._together is None:
-            self._look(self.step)
         if self._attempt.leads:
             self.record.beat()
         self._shown.between_steps(self.step, self._values.latest, self.evidence, self.engine.history)
