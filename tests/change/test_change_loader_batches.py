@@ -18,7 +18,11 @@ class Loop:
     def __init__(self, *, drop_last: bool = False, workers: int = 0) -> None:
         self.model = nn.Linear(1, 1)
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=1e-3)
-        self.loader = DataLoader(ROWS, batch_size=4, drop_last=drop_last, num_workers=workers)
+        # Not a fork of this process, in which the threads of other tests may hold a lock.
+        start = "forkserver" if workers else None
+        self.loader = DataLoader(
+            ROWS, batch_size=4, drop_last=drop_last, num_workers=workers, multiprocessing_context=start
+        )
         self.batches = LoaderBatches(self.loader.batch_sampler)
         self.binding = BatchSize(self.batches, self.optimizer)
 
