@@ -1,5 +1,7 @@
 """Changes through the door: proposed now or for a step, felt by the weights, in the record and the gate."""
 
+import threading
+
 import pytest
 import torch
 from loop_world import Work, committed
@@ -168,3 +170,26 @@ def test_after_the_run_the_optimizer_is_the_loops_own_again(tmp_path, proposal):
     work.optimizer.step()
     assert torch.allclose(work.model[0].weight, before - 0.1 * gradient)
     assert work.hooks() == 0
+
+
+def test_a_proposal_from_another_thread_is_refused_and_the_journal_stays_whole(tmp_path):
+    work = Work()
+    said: list[str] = []
+
+    def propose():
+        try:
+            run.propose("lr", scale=0.99, why="from elsewhere")
+        except Conflict as problem:
+            said.append(str(problem))
+
+    with work.start(tmp_path) as run:
+        for _, (x, y) in run.steps(work.loader):
+            work.step(x, y)
+            thread = threading.Thread(target=propose)
+            thread.start()
+            thread.join()
+        run.propose("lr", scale=0.5, why="from the loop")
+        run.result(x=1)
+    assert len(said) == 12
+    assert "seedbed.propose" in said[0]
+    assert len(run.engine.history.records) == 1

@@ -1,6 +1,7 @@
 """A run around a loop: what `seedbed.start` returns."""
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -84,6 +85,7 @@ class Run:
         self._began, self._elapsed_before = time.monotonic(), 0.0
         self._process = os.getpid()
         self._is_open, self._has_begun = True, False
+        self._thread = threading.get_ident()  # the loop's, from its first step on
         self._look_at = 0.0
 
     @property
@@ -482,7 +484,7 @@ class Run:
         if not self._has_begun:
             _ = self.engine
             self._steps.count(first_optimizer(self._objects))
-            self._has_begun = True
+            self._has_begun, self._thread = True, threading.get_ident()
             if (ranks := self._attempt.ranks) is not None:
                 self._together = Together(ranks, self._attempt, self._checkpoint_asked)
             if self._recorder is not None:
@@ -514,6 +516,11 @@ class Run:
         return tracked if self._recorder is None else self._recorder.batches(tracked, lambda: self.step)
 
     def _propose(self, delta: Delta, against: str | None = None) -> Proposed:
+        if self._has_begun and threading.get_ident() != self._thread:
+            raise Conflict(
+                "propose: another thread than the loop's changes nothing, since a step may be under way; ask for it by "
+                "seedbed.propose(run.run_id, …, store=…), which the loop carries out between two steps"
+            )
         if self._attempt.find_ranks() is not None:
             self._begin()
 
