@@ -19,7 +19,8 @@ from unittest import mock
 import torch
 from steering_world import RUN, Training, post_of
 
-from seedbed.change._history import ChangeRecord, fold
+from seedbed.change._history import fold
+from seedbed.change._record import ChangeRecord
 from seedbed.contracts import Outcome, RunStatus
 from seedbed.loop import steering
 from seedbed.loop.steering import AnswerState, RemoteRun, RequestAnswer

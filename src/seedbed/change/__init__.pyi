@@ -2,9 +2,8 @@
 
 from ._checkpoint import ChangeState
 from ._engine import ChangeEngine
-from ._history import ChangeHistory, ChangeRecord, Kind
-from ._ledger import ChangeJournal
-from ._plan import Rules
+from ._history import ChangeHistory
+from ._record import ChangeRecord, Kind
 from ._summary import summary
 from .bindings import (
     Accumulation,
@@ -65,6 +64,8 @@ from .guards import (
     velocity,
 )
 from .parameters import Add, Delta, Number, Operation, Parameter, Registry, Scale, Set
+from .phases._ledger import ChangeJournal
+from .phases._plan import Rules
 from .proposers import STALL_RULE, ReplayRule, StallRule, StallState, replay_rule
 
 __all__ = [

@@ -3,7 +3,8 @@
 from collections.abc import Container, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from seedbed.change._history import ChangeHistory, ChangeRecord, Kind
+from seedbed.change._history import ChangeHistory
+from seedbed.change._record import ChangeRecord, Kind
 from seedbed.change.bindings._binding import UndoingBinding, Unproven, holds
 from seedbed.change.parameters._delta import Delta, Set
 from seedbed.errors import Conflict

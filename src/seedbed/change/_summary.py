@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from seedbed.change._history import ChangeHistory, ChangeRecord, Kind
+from seedbed.change._history import ChangeHistory
+from seedbed.change._record import ChangeRecord, Kind
 from seedbed.change.parameters._parameter import exactly, in_unit
 from seedbed.contracts import ChangeReport, ChangeSummary
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-from seedbed.change._history import ChangeHistory, ChangeRecord
+from seedbed.change._history import ChangeHistory
+from seedbed.change._record import ChangeRecord
 from seedbed.change.parameters._delta import Delta, Set
 from seedbed.contracts import Outcome
 

@@ -10,13 +10,14 @@ from torch import Tensor
 
 from seedbed.change._checkpoint import ChangeState
 from seedbed.change._engine import ChangeEngine, Invariant
-from seedbed.change._history import ChangeHistory, ChangeRecord
-from seedbed.change._ledger import ChangeJournal
+from seedbed.change._history import ChangeHistory
+from seedbed.change._record import ChangeRecord
 from seedbed.change.bindings._delivered_batches import num_rows, track_batches
 from seedbed.change.bindings._mixture import MixtureSampler
 from seedbed.change.guards._guards import GUARDS
 from seedbed.change.guards._proposal import Guard
 from seedbed.change.parameters._delta import Delta
+from seedbed.change.phases._ledger import ChangeJournal
 from seedbed.errors import Conflict, ContractBroken, InvalidInput, NotFound
 from seedbed.loop.settings._deltas import joint_deltas, require_apart
 from seedbed.loop.settings._find import FINDERS, Findings, find_settings, found

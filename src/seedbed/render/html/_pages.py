@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from seedbed.change._history import ChangeHistory, ChangeRecord
+from seedbed.change._history import ChangeHistory
+from seedbed.change._record import ChangeRecord
 from seedbed.change._summary import report_of, summary
 from seedbed.contracts import ChangeReport, ChangeSummary, GateReport
 from seedbed.records import Commit, Diff

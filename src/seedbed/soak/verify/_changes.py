@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import final
 
 from seedbed.change import ChangeHistory, ChangeRecord, Kind, Rules
-from seedbed.change._plan import judged_notes, plan, proposed_notes
 from seedbed.change._rollback import ROLLBACK, rollback_deltas
+from seedbed.change.phases._plan import judged_notes, plan, proposed_notes
 from seedbed.records import Entry
 from seedbed.soak._readback import SoakReadback
 from seedbed.soak.verify._effects import ExpectedEntry, expected_effect, is_effect, watch_order_with

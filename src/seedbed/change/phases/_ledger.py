@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any, Protocol, final
 
-from seedbed.change._history import ChangeHistory, ChangeRecord, Kind, fold
+from seedbed.change._history import ChangeHistory, fold
+from seedbed.change._record import ChangeRecord, Kind
 from seedbed.errors import Conflict
 from seedbed.records import Entry
 

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from seedbed.change._history import ChangeHistory, Kind
-from seedbed.change._ledger import Note
+from seedbed.change._history import ChangeHistory
+from seedbed.change._record import Kind
 from seedbed.change.guards._guards import GUARDS, judge_proposal
 from seedbed.change.guards._proposal import Conditions, Decision, Guard, GuardResult, Move, ProposedChange
 from seedbed.change.parameters._delta import Delta, Operation, Set
 from seedbed.change.parameters._registry import Registry
+from seedbed.change.phases._ledger import Note
 
 __all__ = ["Planned", "Rules", "judged_notes", "plan", "proposed_notes", "retried_notes"]
 
