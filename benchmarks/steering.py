@@ -19,7 +19,7 @@ import torch
 
 from seedbed.change import ChangeEngine, LearningRate, Parameter
 from seedbed.loop import steering
-from seedbed.loop.steering import Controls, Desk, Steering
+from seedbed.loop.steering import Controls, Steering
 from seedbed.records import Store
 
 LOOK_BAR_US = 5.0
@@ -33,7 +33,7 @@ def run_with_door(folder: Path, *, every_seconds: float) -> tuple[str, Steering,
     run = store.start("steering")
     optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.1)
     engine = ChangeEngine(run.journal(), {RATE.key: LearningRate(optimizer)}, [RATE])
-    return run.run_id, Steering(Desk.of(store, run), Controls.of(engine), every_seconds=every_seconds), store
+    return run.run_id, Steering.of(store, run, Controls.of(engine), every_seconds=every_seconds), store
 
 
 def microseconds(call: Callable[[], object], times: int) -> float:

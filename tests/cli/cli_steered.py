@@ -12,7 +12,7 @@ import torch
 
 from seedbed.change import ChangeEngine, LearningRate, Parameter
 from seedbed.errors import NotFound
-from seedbed.loop.steering import Controls, Desk, Post, Steering, Verb
+from seedbed.loop.steering import Controls, Steering, Verb
 from seedbed.records import Store
 
 RATE = Parameter("optimizer.lr", unit="1", low=1e-4, high=1.0, cooldown_steps=10**6)
@@ -39,8 +39,7 @@ def steered(path: Path) -> Iterator[threading.Thread]:
     run = store.start("steered", "r1")
     optimizer = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.1)
     engine = ChangeEngine(run.journal(), {RATE.key: LearningRate(optimizer)}, [RATE])
-    desk = Desk(Post(store.files, run.folder.relative_to(store.work).as_posix()), run.attempt, store.clock)
-    steering = Steering(desk, _controls(engine), every_seconds=0.02)
+    steering = Steering.of(store, run, _controls(engine), every_seconds=0.02)
     is_over = threading.Event()
 
     def train() -> None:

@@ -139,10 +139,10 @@ def test_a_finished_run_takes_no_requests(cli, tmp_path):
 def test_ctrl_c_leaves_the_request_standing_and_says_so(tmp_path):
     store = Store.open(tmp_path / "store", create=True)
     run = store.start("steered", "r1")
-    from seedbed.loop.steering import Desk, Door, Post
+    from seedbed.loop.steering import Door
+    from seedbed.loop.steering._desk import Desk
 
-    post = Post(store.files, run.folder.relative_to(store.work).as_posix())
-    desk = Desk(post, 1, store.clock)
+    desk = Desk.of(store, run)
     desk.show(0, "", lambda: "", list)
     assert isinstance(RemoteRun.open("r1", store).door(), Door)
     command = [sys.executable, "-m", "seedbed", "runs", "ask", "r1", "pause", "--wait", "--store", tmp_path / "store"]

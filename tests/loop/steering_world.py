@@ -9,7 +9,9 @@ import torch
 
 from seedbed.change import ChangeEngine, ChangeState, LearningRate, Parameter
 from seedbed.errors import NotFound
-from seedbed.loop.steering import Controls, Desk, Post, Steering, Verb
+from seedbed.loop.steering import Controls, Steering, Verb
+from seedbed.loop.steering._desk import Desk
+from seedbed.loop.steering._post import Post
 from seedbed.records import NOT_APPLICABLE, ActiveRun, Commit, Store, atomic_write_json
 
 PROJECT, RUN = "steered", "r1"
@@ -43,7 +45,7 @@ class Training:
         self.used: list[float] = []
         self.engine = self.engine_with()
         self.resumed = self._resume()
-        post = Post(store.files, self.run.folder.relative_to(store.work).as_posix())
+        post = Post.of(store, self.run.folder)
         self.desk = Desk(post, self.run.attempt, store.clock, in_background=in_background, every_seconds=every_seconds)
         self.steering = Steering(self.desk, self.controls(), every_seconds=every_seconds)
         self.stops = False
@@ -149,8 +151,7 @@ def resolve(name: str) -> str:
 
 
 def post_of(store: Store, run_id: str = RUN) -> Post:
-    view = store.find(run_id)
-    return Post(store.files, view.folder.relative_to(store.work).as_posix())
+    return Post.of(store, store.find(run_id).folder)
 
 
 __all__ = ["LR", "PROJECT", "RUN", "Shown", "Training", "post_of", "resolve"]

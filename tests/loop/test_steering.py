@@ -262,7 +262,7 @@ def test_a_run_whose_door_is_closed_says_so_at_once(store):
     run = store.start(PROJECT, RUN)
     with pytest.raises(Conflict, match="takes no requests so far"):
         steering.ask(RUN, "stop", store=store)
-    close_door(post_of(store), run.attempt, store.clock, "it was started with steer=False")
+    close_door(store, run, "it was started with steer=False")
     with pytest.raises(Conflict, match="takes no requests: it was started with steer=False"):
         steering.ask(RUN, "stop", store=store)
 

@@ -13,7 +13,9 @@ from steering_world import RUN, Training, post_of
 
 from seedbed.errors import SeedbedError
 from seedbed.loop import steering
-from seedbed.loop.steering import Desk, Post, RemoteRun
+from seedbed.loop.steering import RemoteRun
+from seedbed.loop.steering._desk import Desk
+from seedbed.loop.steering._post import Post
 from seedbed.records import Store
 
 HERE = Path(__file__).parent

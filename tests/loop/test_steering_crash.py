@@ -15,7 +15,9 @@ from steering_world import RUN, Training, post_of
 from seedbed.contracts import RunStatus
 from seedbed.errors import Conflict, SeedbedError, StoreUnavailable
 from seedbed.loop import steering
-from seedbed.loop.steering import AnswerState, Desk, Post, RemoteRun
+from seedbed.loop.steering import AnswerState, RemoteRun
+from seedbed.loop.steering._desk import Desk
+from seedbed.loop.steering._post import Post
 from seedbed.records import Store
 from seedbed.records._status import read_status, write_status
 from seedbed.testing import FakeClock

@@ -10,7 +10,7 @@ from seedbed.change import Delta
 from seedbed.loop._attempt import Attempt
 from seedbed.loop._stop import StopRequested
 from seedbed.loop._together import Together
-from seedbed.loop.steering import Asked, Controls, Desk, Post, Steering, Verb, close_door
+from seedbed.loop.steering import Asked, Controls, Steering, Verb, close_door
 
 __all__ = ["Requests"]
 
@@ -32,7 +32,7 @@ class Requests:
         cls, attempt: Attempt, step: Callable[[], int], checkpoint: Callable[[], str], say: Callable[[str], None]
     ) -> "Requests":
         """Take requests to this attempt from now on; `step` gives the number of steps taken so far."""
-        steering = Steering(_desk(attempt), _controls(attempt, step, attempt.propose))
+        steering = Steering.of(attempt.store, attempt.record, _controls(attempt, step, attempt.propose))
         return cls(steering, checkpoint, attempt.record.beat, say)
 
     @classmethod
@@ -47,13 +47,13 @@ class Requests:
             beat()
 
         controls = _controls(attempt, step, together.announce)
-        steering = Steering(_desk(attempt), controls, every_seconds=_OFTEN)
+        steering = Steering.of(attempt.store, attempt.record, controls, every_seconds=_OFTEN)
         return cls(steering, lambda: together.announce_checkpoint(step()), wait, say)
 
     @staticmethod
     def refuse(attempt: Attempt, why: str) -> None:
         """Tell who would ask that the attempt takes no requests."""
-        close_door(_post(attempt), attempt.record.attempt, attempt.store.clock, why)
+        close_door(attempt.store, attempt.record, why)
 
     def look(self, step: int) -> None:
         """Between two steps: carry out what is asked, and wait while the run is paused. Raises StopRequested."""
@@ -106,11 +106,3 @@ def _controls(
         resolve=attempt.settings.resolve,
         settings=lambda: attempt.settings.view(step()).settings,
     )
-
-
-def _desk(attempt: Attempt) -> Desk:
-    return Desk(_post(attempt), attempt.record.attempt, attempt.store.clock, in_background=attempt.store.is_remote)
-
-
-def _post(attempt: Attempt) -> Post:
-    return Post(attempt.store.files, attempt.record.folder.relative_to(attempt.store.work).as_posix())

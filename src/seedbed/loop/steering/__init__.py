@@ -6,9 +6,8 @@ Nothing here imports torch, so that who asks for something need not wait for it.
 from seedbed.loop.steering._answer import AnswerState, RequestAnswer
 from seedbed.loop.steering._client import ask, propose, withdraw
 from seedbed.loop.steering._controls import Controls
-from seedbed.loop.steering._desk import Desk, close_door
+from seedbed.loop.steering._desk import close_door
 from seedbed.loop.steering._door import Door, SettingRow, ShownSetting
-from seedbed.loop.steering._post import Post
 from seedbed.loop.steering._remote import DEFAULT_PROPOSER, RemoteRun, RequestView, asked_change
 from seedbed.loop.steering._request import Command, Proposal, RunRequest, Verb, Withdrawal
 from seedbed.loop.steering._steering import Asked, Steering
@@ -19,9 +18,7 @@ __all__ = [
     "Asked",
     "Command",
     "Controls",
-    "Desk",
     "Door",
-    "Post",
     "Proposal",
     "RemoteRun",
     "RequestAnswer",

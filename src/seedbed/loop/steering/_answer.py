@@ -1,15 +1,20 @@
 """An answer to a request, as its file says it; the last one is final, and there is exactly one of those."""
 
 from enum import StrEnum
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import AwareDatetime, Field, ValidationError
 
 from seedbed.contracts import Message
 from seedbed.errors import StoreCorrupt
-from seedbed.records import canonical_json
+from seedbed.records import canonical_json, redact_text
 
-__all__ = ["AnswerState", "RequestAnswer"]
+if TYPE_CHECKING:
+    from seedbed.change import ChangeRecord
+
+__all__ = ["AnswerState", "RequestAnswer", "in_words"]
+
+_LONGEST_TOLD = 2_000
 
 
 class AnswerState(StrEnum):
@@ -67,6 +72,12 @@ class RequestAnswer(Message):
         """
         return self.is_final or self.is_good
 
+    def about(self, record: "ChangeRecord | None") -> Self:
+        """The answer with the number and the values of the change; as it is where there is none."""
+        if record is None:
+            return self
+        return self.model_copy(update={"change": record.id, "before": record.before, "after": record.after})
+
     def encoded(self) -> bytes:
         """The bytes of its file."""
         return canonical_json(self.model_dump(mode="json"))
@@ -78,3 +89,8 @@ class RequestAnswer(Message):
             return cls.model_validate_json(data)
         except ValidationError as problem:
             raise StoreCorrupt(f"{key} is no answer: {problem.errors()[0]['msg']}; it was changed or torn") from None
+
+
+def in_words(text: str) -> str:
+    """A text as a run says it to those who ask: without secrets, and cut where it is too long."""
+    return redact_text(text)[:_LONGEST_TOLD]

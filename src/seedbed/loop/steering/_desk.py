@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Self, final
 
 from seedbed.errors import Conflict, StoreCorrupt, StoreUnavailable
-from seedbed.loop.steering._answer import AnswerState, RequestAnswer
-from seedbed.loop.steering._door import Door, SettingRow, ShownSetting, later_attempt, show_door
+from seedbed.loop.steering._answer import AnswerState, RequestAnswer, in_words
+from seedbed.loop.steering._door import Door, SettingRow, ShownSetting
 from seedbed.loop.steering._post import Post, Received
 from seedbed.loop.steering._source import DirectSource, Source, ThreadSource
-from seedbed.records import ActiveRun, Clock, LocalFiles, Store, redact_text
+from seedbed.records import ActiveRun, Clock, Store
 
 if TYPE_CHECKING:
     from seedbed.change import ChangeRecord
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["Desk", "close_door"]
 
 _SHOW_SECONDS = 5.0
-_LONGEST_TOLD = 2_000
 
 
 @final
@@ -40,10 +39,9 @@ class Desk:
         self._doing, self._show_due = "", clock.monotonic()
 
     @classmethod
-    def of(cls, store: Store, run: ActiveRun, every_seconds: float = 1.0) -> Self:
+    def of(cls, store: Store, run: ActiveRun) -> Self:
         """The desk of a running attempt. Raises StoreUnavailable."""
-        post, is_local = Post.of(store, run.folder), isinstance(store.files, LocalFiles)
-        return cls(post, run.attempt, store.clock, in_background=not is_local, every_seconds=every_seconds)
+        return cls(Post.of(store, run.folder), run.attempt, store.clock, in_background=store.is_remote)
 
     def new(self) -> list[Received]:
         """The requests without a final answer that came since the last call, in order.
@@ -51,15 +49,11 @@ class Desk:
         Raises Conflict once a later attempt has opened its door: the requests are its own then.
         """
         found = [each for each in self._source.new() if each.number not in self._ended]
-        if found and (later := later_attempt(self._post, self.attempt)):
+        if found and (later := self._post.later_attempt(self.attempt)):
             raise Conflict(
                 f"attempt {self.attempt} takes no requests any more: attempt {later} of the run has begun; end this one"
             )
         return found
-
-    def is_ended(self, number: int) -> bool:
-        """Whether the request has its final answer."""
-        return number in self._ended
 
     def answers_to(self, number: int) -> list[RequestAnswer]:
         """The answers that the request has. Those that cannot be read are as good as none."""
@@ -109,17 +103,13 @@ class Desk:
             settings=rows,
             at=self.clock.now(),
         )
-        self._publish(door)
+        self._source.show(door)
 
     def close(self, step: int, why: str) -> None:
         """Take no more requests, and say why."""
         self.flush()
-        told = redact_text(why)[:_LONGEST_TOLD]
-        self._publish(Door(attempt=self.attempt, step=step, is_open=False, told=told, at=self.clock.now()))
+        self._source.show(Door.closed(self.attempt, step, why, self.clock.now()))
         self._source.close()
-
-    def _publish(self, door: Door) -> None:
-        self._source.show(door)
 
     def _answer(
         self, number: int, state: AnswerState, told: str, step: int, record: "ChangeRecord | None"
@@ -128,14 +118,11 @@ class Desk:
             request=number,
             state=state,
             is_final=False,
-            told=redact_text(told)[:_LONGEST_TOLD],
+            told=in_words(told),
             attempt=self.attempt,
             step=step,
-            change=None if record is None else record.id,
-            before=None if record is None else record.before,
-            after=None if record is None else record.after,
             at=self.clock.now(),
-        )
+        ).about(record)
 
     def _send(self, answer: RequestAnswer) -> None:
         if self._unsent:  # in order, behind those that wait
@@ -150,6 +137,6 @@ class Desk:
             self._unsent.append(answer)
 
 
-def close_door(post: Post, attempt: int, clock: Clock, why: str) -> None:
+def close_door(store: Store, run: ActiveRun, why: str) -> None:
     """Have an attempt take no requests at all, and tell those who would ask. Raises StoreUnavailable."""
-    show_door(post, Door(attempt=attempt, step=0, is_open=False, told=redact_text(why)[:_LONGEST_TOLD], at=clock.now()))
+    Post.of(store, run.folder).show(Door.closed(run.attempt, 0, why, store.clock.now()))

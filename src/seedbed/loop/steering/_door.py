@@ -1,6 +1,7 @@
 """What a run says of itself to those who may ask it for something: its settings, and whether it takes requests."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from difflib import get_close_matches
 from math import isfinite
 from typing import Protocol, Self
@@ -9,11 +10,10 @@ from pydantic import AwareDatetime, ValidationError
 
 from seedbed.contracts import Message
 from seedbed.errors import NotFound, StoreCorrupt
-from seedbed.loop.steering._post import Post
+from seedbed.loop.steering._answer import in_words
 from seedbed.records import canonical_json
-from seedbed.records._status import is_claimed
 
-__all__ = ["Door", "SettingRow", "ShownSetting", "later_attempt", "read_door", "show_door"]
+__all__ = ["Door", "SettingRow", "ShownSetting"]
 
 
 class ShownSetting(Protocol):
@@ -95,9 +95,23 @@ class Door(Message):
     settings: tuple[SettingRow, ...] = ()
     at: AwareDatetime
 
+    @classmethod
+    def closed(cls, attempt: int, step: int, why: str, at: datetime) -> Self:
+        """That the attempt takes no requests, and why."""
+        return cls(attempt=attempt, step=step, is_open=False, told=in_words(why), at=at)
+
     def encoded(self) -> bytes:
         """The bytes of its file."""
         return canonical_json(self.model_dump(mode="json"))
+
+    @classmethod
+    def parsed(cls, data: bytes, key: str) -> Self:
+        """What the file `key` says. Raises StoreCorrupt."""
+        try:
+            return cls.model_validate_json(data)
+        except ValidationError as problem:
+            why = problem.errors()[0]["msg"]
+            raise StoreCorrupt(f"{key} cannot be read: {why}; wait for its next version") from None
 
     def require(self, name: str) -> SettingRow:
         """The setting of that whole or short name. Raises NotFound, with the nearest."""
@@ -105,36 +119,6 @@ class Door(Message):
             if name == row.key or (name and name == row.short):
                 return row
         raise NotFound(f"the run has no setting {name!r}; {_nearest(name, self.settings)}")
-
-
-_FILE = "door.json"  # among the requests: a view that is written again every few seconds
-
-
-def read_door(post: Post) -> Door:
-    """What the run said last. Raises NotFound where no run ever said anything there, and StoreCorrupt."""
-    key = f"{post.requests}/{_FILE}"
-    try:
-        return Door.model_validate_json(post.files.read(key))
-    except ValidationError as problem:
-        raise StoreCorrupt(f"{key} cannot be read: {problem.errors()[0]['msg']}; wait for its next version") from None
-
-
-def later_attempt(post: Post, attempt: int) -> int:
-    """The attempt after `attempt` that has begun and said something; 0 where there is none, as far as can be read.
-
-    What is said among the requests, where others may write, counts only with the claim of that attempt.
-    """
-    try:
-        newest = read_door(post).attempt
-    except (NotFound, StoreCorrupt):
-        return 0
-    return newest if newest > attempt and is_claimed(post.files, post.folder, newest) else 0
-
-
-def show_door(post: Post, door: Door) -> None:
-    """Replace what the run said last, unless a later attempt has said something. Raises StoreUnavailable."""
-    if not later_attempt(post, door.attempt):
-        post.files.replace(f"{post.requests}/{_FILE}", door.encoded(), durable=False)
 
 
 def _nearest(name: str, rows: Sequence[SettingRow]) -> str:

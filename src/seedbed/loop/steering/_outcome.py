@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from seedbed.change._summary import summary
 from seedbed.contracts import ChangeReport, Outcome
 from seedbed.contracts._move import move_words
 from seedbed.loop.steering._answer import AnswerState
@@ -10,7 +11,7 @@ from seedbed.loop.steering._answer import AnswerState
 if TYPE_CHECKING:
     from seedbed.change import ChangeHistory, ChangeRecord
 
-__all__ = ["how_it_went", "standing", "times_lost", "told_of", "worst_of"]
+__all__ = ["how_it_ended", "how_it_went", "standing", "times_lost", "told_of", "worst_of"]
 
 _STATED = ("applied: ", "effective: ", "failed: ", "unknown: ")  # the answer's state says it
 _WORST_FIRST = (
@@ -60,9 +61,19 @@ def _how_one_went(history: "ChangeHistory", record: "ChangeRecord") -> tuple[Ans
     return state, not (may_return or state in {AnswerState.EFFECTIVE, AnswerState.CLAMPED})
 
 
-def told_of(reports: Sequence[ChangeReport]) -> str:
+def how_it_ended(history: "ChangeHistory", request: int) -> "tuple[AnswerState, str, ChangeRecord | None]":
+    """The final answer of a run that has finished: its state, its words, and the change that went worst, if any."""
+    made = standing(history, request)
+    if not made:
+        return AnswerState.REFUSED, "the run has finished, and no step was left for it", None
+    worst = worst_of(made)
+    return AnswerState(worst.outcome.value), told_of(history, made), worst
+
+
+def told_of(history: "ChangeHistory", records: "Sequence[ChangeRecord]") -> str:
     """The changes in one line: what moved, and how it ended last; where it failed, also what was done then."""
-    return "; and ".join(map(_one_told, reports))
+    ids = {record.id for record in records}
+    return "; and ".join(_one_told(each) for each in summary(history).changes if each.id in ids)
 
 
 def _one_told(report: ChangeReport) -> str:

@@ -1,4 +1,4 @@
-"""The files of requests and answers in a run's folder, each published by put-if-absent and never changed."""
+"""The files of a run's folder by which it is steered: requests, answers, and what the run says of itself."""
 
 import contextlib
 import os
@@ -11,8 +11,10 @@ from typing import Self, final
 
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
 from seedbed.loop.steering._answer import RequestAnswer
+from seedbed.loop.steering._door import Door
 from seedbed.loop.steering._request import MOST_BYTES, RunRequest, parsed
 from seedbed.records import Files, LocalFiles, Store
+from seedbed.records._status import is_claimed
 
 __all__ = ["Post", "Received"]
 
@@ -22,6 +24,7 @@ _LARGEST = 10**9
 _NUMBER = re.compile(r"(\d{20})\.json/?")
 _ANSWER = re.compile(r"(\d{20})\.(\d{6}|final)\.json")
 _FINAL = "final"
+_DOOR = "door.json"  # among the requests: a view that is written again every few seconds
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,10 @@ class Received:
 @final
 @dataclass(frozen=True)
 class Post:
-    """The requests and answers of one stage of a run, whose files have keys that begin with `folder`."""
+    """The requests, the answers and the door of one stage of a run, whose files have keys that begin with `folder`.
+
+    Requests and answers are published by put-if-absent and never changed; the door is what the run said last.
+    """
 
     files: Files
     folder: str
@@ -120,6 +126,27 @@ class Post:
             key = f"{self.answers}/{number:020d}.{place}.json"
             found.setdefault(number, []).append(RequestAnswer.parsed(self.files.read(key), key))
         return found
+
+    def door(self) -> Door:
+        """What the run said last. Raises NotFound where no run ever said anything there, and StoreCorrupt."""
+        key = f"{self.requests}/{_DOOR}"
+        return Door.parsed(self.files.read(key), key)
+
+    def show(self, door: Door) -> None:
+        """Replace what the run said last, unless a later attempt has said something. Raises StoreUnavailable."""
+        if not self.later_attempt(door.attempt):
+            self.files.replace(f"{self.requests}/{_DOOR}", door.encoded(), durable=False)
+
+    def later_attempt(self, attempt: int) -> int:
+        """The attempt after `attempt` that has begun and said something; 0 where there is none, as far as can be read.
+
+        What is said among the requests, where others may write, counts only with the claim of that attempt.
+        """
+        try:
+            newest = self.door().attempt
+        except (NotFound, StoreCorrupt):
+            return 0
+        return newest if newest > attempt and is_claimed(self.files, self.folder, newest) else 0
 
     def _keys_to(self, number: int) -> list[str]:
         answered = takewhile(lambda found: found[0] == number, self._answered(f"{self.answers}/{number:020d}"))

@@ -11,12 +11,11 @@ from typing import Self, final
 from pydantic import ValidationError
 
 from seedbed.change._history import ChangeHistory, fold
-from seedbed.change._summary import summary
 from seedbed.contracts import RunStatus
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
-from seedbed.loop.steering._answer import AnswerState, RequestAnswer
-from seedbed.loop.steering._door import Door, read_door
-from seedbed.loop.steering._outcome import standing, told_of, worst_of
+from seedbed.loop.steering._answer import RequestAnswer, in_words
+from seedbed.loop.steering._door import Door
+from seedbed.loop.steering._outcome import how_it_ended
 from seedbed.loop.steering._post import Post
 from seedbed.loop.steering._request import LONGEST_TEXT, Command, Proposal, RunRequest, Verb, Withdrawal, new_nonce
 from seedbed.records import RunView, Store, redact_text
@@ -82,7 +81,7 @@ class RemoteRun:
         if self.view.status is not RunStatus.RUNNING:
             raise Conflict(f"{who} does not run, it is {self.view.status}; resume it, then ask again")
         try:
-            door = read_door(self._post)
+            door = self._post.door()
         except NotFound:
             raise Conflict(
                 f"{who} takes no requests so far; a run that `seedbed.start` began does, from its start on"
@@ -154,25 +153,16 @@ class RemoteRun:
         last = asked.last
         if asked.status is not RunStatus.FINISHED or (last is not None and last.is_final):
             return asked
-        history = self._history()
-        made = standing(history, asked.number)
-        worst = worst_of(made) if made else None
-        state, told = AnswerState.REFUSED, "the run has finished, and no step was left for it"
-        if worst is not None:
-            state = AnswerState(worst.outcome.value)
-            told = told_of([each for each in summary(history).changes if each.id in {one.id for one in made}])
+        state, told, worst = how_it_ended(self._history(), asked.number)
         final = RequestAnswer(
             request=asked.number,
             state=state,
             is_final=True,
-            told=told,
+            told=in_words(told),
             attempt=self.view.attempt,
             step=0 if last is None else last.step,
-            change=None if worst is None else worst.id,
-            before=None if worst is None else worst.before,
-            after=None if worst is None else worst.after,
             at=self._store.clock.now(),
-        )
+        ).about(worst)
         try:
             self._post.end(final)
         except StoreUnavailable:  # who may not write is told what the answer is all the same

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Protocol, final
 
 from seedbed.errors import SeedbedError
-from seedbed.loop.steering._door import Door, show_door
+from seedbed.loop.steering._door import Door
 from seedbed.loop.steering._post import Post, Received
 
 __all__ = ["DirectSource", "Source", "ThreadSource"]
@@ -63,7 +63,7 @@ class DirectSource:
     def show(self, door: Door) -> None:
         """Replace what the run said last; what cannot be written is left out."""
         try:
-            show_door(self._post, door)
+            self._post.show(door)
         except SeedbedError as problem:
             self._warn(problem)
 

@@ -1,21 +1,19 @@
 """The run's side of requests: it looks for them between two steps, carries them out, and answers."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, final
+from typing import Self, final
 
 from seedbed.change.parameters import Add, Delta, Scale, Set
 from seedbed.errors import Conflict, InvalidInput, NotFound
 from seedbed.loop.steering._answer import AnswerState
 from seedbed.loop.steering._controls import Controls
 from seedbed.loop.steering._desk import Desk
-from seedbed.loop.steering._outcome import how_it_went, standing, times_lost, told_of, worst_of
+from seedbed.loop.steering._outcome import how_it_ended, how_it_went, standing, times_lost, told_of, worst_of
 from seedbed.loop.steering._post import Received
 from seedbed.loop.steering._request import Command, Proposal, RunRequest, Verb, Withdrawal
-
-if TYPE_CHECKING:
-    from seedbed.change import ChangeHistory, ChangeRecord
+from seedbed.records import ActiveRun, Store
 
 __all__ = ["Asked", "Steering"]
 
@@ -63,6 +61,11 @@ class Steering:
         self._asked: dict[int, Asked] = {}
         self._desk.show(0, "it has not looked for requests yet", controls.state_hash, controls.settings)
 
+    @classmethod
+    def of(cls, store: Store, run: ActiveRun, controls: Controls, *, every_seconds: float = _LOOK_SECONDS) -> Self:
+        """That of a running attempt, which looks every `every_seconds` at most. Raises StoreUnavailable."""
+        return cls(Desk.of(store, run), controls, every_seconds=every_seconds)
+
     def look(self, step: int) -> tuple[Asked, ...]:
         """Between two steps, after `step` of them: what the run is asked to do by itself, in order.
 
@@ -106,11 +109,8 @@ class Steering:
         self._settle_new(step, why)
         history = self._controls.history()
         for number in sorted(self._open):
-            if not (made := standing(history, number)):
-                self._desk.end(number, AnswerState.REFUSED, f"{why}, and no step was left for it", step)
-            else:
-                worst = worst_of(made)
-                self._desk.end(number, AnswerState(worst.outcome.value), _told(history, made), step, worst)
+            state, told, worst = how_it_ended(history, number)
+            self._desk.end(number, state, told, step, worst)
         self._open.clear()
         self._desk.close(step, why)
 
@@ -167,7 +167,7 @@ class Steering:
         history = self._controls.history()
         if made := standing(history, target):
             state, _ = how_it_went(history, made)
-            self._desk.note(target, state, _told(history, made), step, worst_of(made), is_withdrawn=True)
+            self._desk.note(target, state, told_of(history, made), step, worst_of(made), is_withdrawn=True)
         told = f"request {target} was carried out already and stands; propose the way back. No resume repeats it"
         self._desk.end(number, AnswerState.DONE, told, step)
 
@@ -230,10 +230,10 @@ class Steering:
             state, is_final = how_it_went(history, made)
             if is_final:
                 del self._open[number]
-                self._desk.end(number, state, _told(history, made), step, worst_of(made))
+                self._desk.end(number, state, told_of(history, made), step, worst_of(made))
             elif state is not each.told:
                 self._open[number] = replace(each, told=state)
-                told = _told(history, made)
+                told = told_of(history, made)
                 self._desk.note(number, state, told, step, worst_of(made), is_withdrawn=each.is_withdrawn)
 
     def _settle_new(self, step: int, why: str) -> None:
@@ -248,10 +248,3 @@ class Steering:
 
     def _expire(self, number: int, request: RunRequest, step: int) -> None:
         self._desk.end(number, AnswerState.EXPIRED, f"it expired at {request.expires} and was not carried out", step)
-
-
-def _told(history: "ChangeHistory", made: "Sequence[ChangeRecord]") -> str:
-    from seedbed.change import summary
-
-    ids = {record.id for record in made}
-    return told_of([each for each in summary(history).changes if each.id in ids])
