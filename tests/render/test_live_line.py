@@ -97,9 +97,9 @@ def test_the_rate_is_that_of_the_steps_in_between():
     with terminal() as screen:
         line = LiveLine(screen.stream, clock=clock)
         for step in (0, 20, 40, 60):
-            line.show(LiveFacts(step, 80))
+            line.show(LiveFacts(step))
             clock.now += 0.5
-        assert screen.rows() == ["step 60/80  40.0 steps/s"]
+        assert screen.rows() == ["step 60  40.0 steps/s"]
         line.close()
         assert screen.rows() == [""]
 
@@ -154,10 +154,10 @@ def test_a_line_that_is_too_long_ends_within_its_row():
 
 def test_what_matters_most_comes_first():
     facts = LiveFacts(
-        12300, 50000, {"loss": 0.31214, "lr": 1e-3}, {FLASH: 4}, "FLASH", "change 1: optimizer.lr 0.001 -> 0.0005"
+        12300, {"loss": 0.31214, "lr": 1e-3}, {FLASH: 4}, "FLASH", "change 1: optimizer.lr 0.001 -> 0.0005"
     )
     assert live_words(facts, 84.21) == (
-        "step 12,300/50,000  84.2 steps/s  loss 0.3121  lr 0.001  LOST FLASH  change 1: optimizer.lr 0.001 -> 0.0005"
+        "step 12,300  84.2 steps/s  loss 0.3121  lr 0.001  LOST FLASH  change 1: optimizer.lr 0.001 -> 0.0005"
         "  witnessed flash_attention_for_cpu x 4"
     )
 

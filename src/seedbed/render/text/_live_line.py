@@ -27,12 +27,11 @@ _NOT_SHOWN = re.compile("[\x00-\x1f\x7f-\xa0\u200b-\u200f\u2028-\u202e\u2060-\u2
 class LiveFacts:
     """What the line shows of a run: optimizer steps so far, the newest values, what was witnessed, the last change.
 
-    `num_steps` is how many steps there will be, None where nobody knows. `values` are shown in their order. `witnessed`
-    counts kernels by name. `lost` is what the contract asked for and was not seen, and `change` is the last change.
+    `values` are shown in their order. `witnessed` counts kernels by name. `lost` is what the contract asked for and was
+    not seen, and `change` is the last change.
     """
 
     step: int
-    num_steps: int | None = None
     values: Mapping[str, float] = field(default_factory=dict)
     witnessed: Mapping[str, int] = field(default_factory=dict)
     lost: str = ""
@@ -91,8 +90,7 @@ class LiveLine:
 
 def live_words(facts: LiveFacts, rate: float | None) -> str:
     """The line as text of any length, what matters most first; `rate` is in steps per second."""
-    of = "" if facts.num_steps is None else f"/{facts.num_steps:,}"
-    parts = [f"step {facts.step:,}{of}"]
+    parts = [f"step {facts.step:,}"]
     parts += [] if rate is None else [f"{rate:,.{0 if rate >= 100 else 1 if rate >= 1 else 3}f} steps/s"]
     parts += [f"{name} {value:.4g}" for name, value in facts.values.items()]
     parts += [f"LOST {facts.lost}"] if facts.lost else []
