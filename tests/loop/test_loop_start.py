@@ -20,6 +20,26 @@ def test_the_top_level_and_the_help_import_no_torch():
     assert seedbed.__version__
 
 
+@pytest.mark.slow
+def test_a_start_leaves_the_random_generators_as_it_found_them(tmp_path):
+    program = """
+import random, numpy, torch
+random.seed(1), numpy.random.seed(1), torch.manual_seed(1)
+def states():
+    return repr((random.getstate(), numpy.random.get_state(legacy=False), torch.get_rng_state().tolist()))
+model = torch.nn.Linear(1, 1)
+before = states()
+import seedbed
+with seedbed.start(model, project="p", store="s", quiet=True) as run:
+    with run.one_step():
+        run.log(x=1)
+    assert states() == before
+    run.result(x=1)
+assert states() == before
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
