@@ -43,6 +43,8 @@ with records.Store.open(arguments.store, create=True).start("planted", arguments
             engine.propose(change.Delta(rate.key, change.Scale(0.5), "half", "the loop"), step)
     engine.close()
     found = collecting.finished()
+    for name, payload in found.blobs.items():
+        run.save_blob(name, payload)
     run.finish(
         run.draft(
             metrics={"loss": loss.item()},

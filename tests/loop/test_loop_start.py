@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from typing import Any
 
 import pytest
 import torch
@@ -70,6 +71,27 @@ def test_a_name_that_is_taken_is_refused_at_that_line(tmp_path):
         run.result(x=1)
     with pytest.raises(Conflict, match="finished"):
         Work().start(tmp_path, run="one")
+
+
+def test_without_a_store_it_is_the_one_that_commands_use(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for named, folder in (("", ".seedbed"), ("other", "other")):
+        monkeypatch.setenv("SEEDBED_STORE", named)
+        with seedbed.start(project="p", quiet=True) as run:
+            run.result(x=1)
+        assert run.store.name == folder
+        assert (tmp_path / folder).is_dir()
+
+
+def test_the_uncommitted_difference_is_kept_on_request(tmp_path):
+    names = []
+    for patch in (False, True):
+        with Work().start(tmp_path / f"{patch}", patch=patch) as run:
+            run.result(x=1)
+        names.append({*committed(run).snapshot.blobs})
+    code: Any = committed(run).snapshot.process["code"]
+    changed = code.get("uncommitted")  # of this very repository
+    assert names == [set(), {"uncommitted.patch"} if changed else set()]
 
 
 def test_a_run_that_was_not_used_leaves_nothing_in_the_store(tmp_path):

@@ -273,7 +273,7 @@ def test_the_hardware_names_no_machine():
 
 def test_the_record_takes_all_of_it_and_names_no_folder(project, tmp_path):
     store = Store.open(tmp_path / "store", create=True)
-    found = collect([1, 2, 3])
+    found = collect([1, 2, 3], with_patch=True)
     with store.start("mine") as run:
         commit = run.finish(
             run.draft(
@@ -293,6 +293,19 @@ def test_the_record_takes_all_of_it_and_names_no_folder(project, tmp_path):
     assert snapshot.fingerprints["environment"] == digest(
         {name: value for name, value in told(snapshot)["environment"].items() if name != "packages"}
     )
+
+
+@pytest.mark.slow
+def test_the_patch_is_a_payload_without_its_secrets(project):
+    git = ("git", "-C", str(project), "-c", "user.name=n", "-c", "user.email=n@example.org")
+    for arguments in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "first")):
+        subprocess.run([*git, *arguments], check=True)
+    (project / "train.py").write_text(f'API_KEY = "hunter2hunter2"\nROOT = "{project}"\nrate = 0.5\n')
+    assert collect().blobs == {}
+    (payload,) = collect(with_patch=True).blobs.values()
+    assert b"+rate = 0.5" in payload
+    assert b"hunter2" not in payload
+    assert str(project).encode() not in payload
 
 
 def test_an_unknown_commit_is_told_with_its_reason(project, monkeypatch):

@@ -40,9 +40,9 @@ def facts(folder, **options):
 
 def test_a_clean_tree_has_a_commit_and_no_difference(repository):
     found = facts(repository)
-    assert (found.commit, found.uncommitted, found.num_changed, found.unknown) == (
+    assert (found.commit, found.uncommitted, found.num_changed, found.unknown, found.patch) == (
         *(git(repository, "rev-parse", "HEAD"), None, 0),
-        "",
+        *("", ""),
     )
     (repository / "untracked.py").write_text("c")
     assert facts(repository) == found
@@ -93,7 +93,7 @@ def test_files_that_are_unmerged_are_changes(repository):
 
 def test_settings_of_the_user_change_nothing_and_hooks_do_not_run(repository, tmp_path, monkeypatch):
     (repository / "a.py").write_text("a = 2\n")
-    plain = facts(repository)
+    plain = facts(repository, with_patch=True)
     ran = tmp_path / "ran"
     (tmp_path / "program").write_text(f"#!/bin/sh\ntouch {ran}\n")
     (tmp_path / "program").chmod(0o755)
@@ -108,9 +108,22 @@ def test_settings_of_the_user_change_nothing_and_hooks_do_not_run(repository, tm
         git(repository, "config", name, value)
     monkeypatch.setenv("GIT_DIR", str(tmp_path))
     monkeypatch.setenv("GIT_EXTERNAL_DIFF", str(tmp_path / "program"))
-    found = facts(repository)
+    found = facts(repository, with_patch=True)
     assert (found.commit, found.uncommitted) == (plain.commit, plain.uncommitted)
+    assert "+a = 2" in found.patch
+    assert "\x1b" not in found.patch
     assert not ran.exists()
+
+
+def test_the_patch_is_kept_only_if_asked_and_never_more_than_a_mebibyte(repository, monkeypatch):
+    (repository / "a.py").write_text("a = 2\n")
+    assert facts(repository).patch == ""
+    patch = facts(repository, with_patch=True).patch
+    assert "-a = 1\n+a = 2\n" in patch
+    monkeypatch.setattr(_git, "_LARGEST_PATCH", 10)
+    assert facts(repository, with_patch=True).patch == (
+        f"{patch[:10]}\n(cut here: the difference is larger than a mebibyte)\n"
+    )
 
 
 def test_without_a_repository_or_a_commit_it_is_unknown(tmp_path):
@@ -176,7 +189,7 @@ def test_a_git_that_fails_or_hangs_fails_no_run(repository, tmp_path, monkeypatc
 def test_the_run_does_not_wait_for_it(repository, monkeypatch):
     may_end = threading.Event()
 
-    def slow(root):
+    def slow(root, with_patch):
         assert may_end.wait(60)
         return GitFacts("late")
 

@@ -31,6 +31,7 @@ def draft_of(
         factors={**made_of.factors, **_factors(declared.config, objects, audit)},
         inputs=made_of.inputs,
         process=made_of.process,
+        blobs={name: record.save_blob(name, data) for name, data in made_of.blobs.items()},
         timing={"wall_seconds": audit.wall_time, "peak_memory_bytes": audit.peak_mem},
         documents={"audit_run": audit.model_dump(mode="json")},
     )

@@ -35,7 +35,7 @@ def start(
     *,
     project: str,
     run: str | None = None,
-    store: Store | Path | str = ".seedbed",
+    store: Store | Path | str | None = None,
     config: Mapping[str, object] | None = None,
     data: object = None,
     gate: GateGiven = (),
@@ -43,6 +43,7 @@ def start(
     settings: SettingsGiven | None = None,
     steer: bool = True,
     mirror: Mirror | Sequence[Mirror] = (),
+    patch: bool = False,
     quiet: bool = False,
     exit: bool = False,  # noqa: A002  the word that a user looks for
 ) -> Run:
@@ -50,13 +51,14 @@ def start(
 
     `model`, `optimizer` and `scheduler` are one object each, or several by name, as in a GAN; the steps of the first
     optimizer are counted. `project` groups the runs that are compared with each other, and `run` names this one; the
-    name of a run that has not finished makes this its next attempt. `config` is what the run was configured with, such
+    name of a run that has not finished makes this its next attempt. `store` is where it is recorded, by default as
+    `Store.open` finds it. `config` is what the run was configured with, such
     as vars(args). `data` says which data it saw. `gate` adds checks to those that every run is judged by: that its
     contract was kept and that no change failed. `runtime` is a mode, COMPAT or STRICT, or the settings of
     `resolve_config`; SEEDBED_RUNTIME_MODE in the environment overrules the mode. `settings` overrides bounds and pace
     of settings that are found, by name. `steer=False` refuses requests from outside. `mirror` is another tracker, or
-    several, that is told what the run logs. With `exit=True` the script ends with the gate's exit code where that is
-    not 0.
+    several, that is told what the run logs. `patch=True` keeps the uncommitted difference of the code, beside its
+    digest. With `exit=True` the script ends with the gate's exit code where that is not 0.
 
     Nothing is recorded before the first step. What is wrong is refused here: raises InvalidInput, ContractBroken where
     a STRICT run cannot have what it declares, and as `Store.open`.
@@ -79,7 +81,7 @@ def start(
     attempt.bind(objects)
     _ = attempt.settings  # what `settings` overrides must be there
     contract = declare(declared.runtime, device=device_of(objects))
-    made_of = Collecting(data, say=None if quiet else say)
+    made_of = Collecting(data, with_patch=patch, say=None if quiet else say)
     for left in left_open():
         left.abandon("another run was started in its place")
     started = Run(attempt, declared, contract, made_of)

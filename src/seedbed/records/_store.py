@@ -1,6 +1,7 @@
 """A store: a folder, or a prefix of a bucket, that holds every run of every project. It needs no server."""
 
 import contextlib
+import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,16 +82,22 @@ class Store:
 
     @classmethod
     def open(
-        cls, where: Path | str, *, create: bool = False, clock: Clock | None = None, work: Path | str | None = None
+        cls,
+        where: Path | str | None = None,
+        *,
+        create: bool = False,
+        clock: Clock | None = None,
+        work: Path | str | None = None,
     ) -> Self:
         """Open the store at `where`, a folder or a URL such as s3://bucket/prefix; with `create=True`, make one.
 
+        Without `where` it is the store of SEEDBED_STORE in the environment, else `.seedbed` in the current folder.
         If the store is in a bucket, running attempts append to their logs under `work`, by default `.seedbed-work`.
         Raises NotFound when there is no store, InvalidInput when a later version of Seedbed made it, StoreCorrupt when
         its marker is damaged, or missing where runs are, and StoreUnavailable when it cannot be
         read or made.
         """
-        place = StoreLocation.of(where, work)
+        place = StoreLocation.of(where or os.environ.get("SEEDBED_STORE") or ".seedbed", work)
         if create:
             _make_marker(place.files)
         check_marker(place.files, place.name)

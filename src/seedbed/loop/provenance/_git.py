@@ -20,11 +20,13 @@ from seedbed.records import digest
 __all__ = ["GitFacts", "GitReading", "repository_of"]
 
 _SECONDS = 10.0
+_LARGEST_PATCH = 1 << 20
 _ISOLATED = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "diff.external=")
 _STATUS = (
     *("status", "--porcelain=v2", "--branch", "-z"),
     *("--untracked-files=no", "--no-renames", "--ignore-submodules=dirty"),
 )
+_DIFF = ("diff", "HEAD", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--ignore-submodules=dirty")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 # Fields before the path in a line of `git status --porcelain=v2`: of a changed file, and of one that is unmerged.
 _FIELDS = {"1": 8, "u": 10}
@@ -32,24 +34,28 @@ _FIELDS = {"1": 8, "u": 10}
 
 @dataclass(frozen=True)
 class GitFacts:
-    """The commit, and the digest of the files that differ from it; None where none does, or `unknown` says why."""
+    """The commit, and the digest of the files that differ from it: None where none does, or where `unknown` says why.
+
+    `patch` is the difference as a text for reading, at most a mebibyte, where it was asked for.
+    """
 
     commit: str | None = None
     uncommitted: str | None = None
     num_changed: int = 0
     unknown: str = ""
+    patch: str = ""
 
 
 @final
 class GitReading:
     """Reads the facts of the repository at `root` in a thread of its own, so that the run does not wait."""
 
-    def __init__(self, root: Path | None) -> None:
+    def __init__(self, root: Path | None, *, with_patch: bool = False) -> None:
         self._found = GitFacts(unknown="the code is in no git repository")
         self._thread: threading.Thread | None = None
         if root is not None:
             self._found = GitFacts(unknown=f"git gave no answer within {_SECONDS:g} seconds")
-            self._thread = threading.Thread(target=self._read, args=(root,), name="seedbed-git", daemon=True)
+            self._thread = threading.Thread(target=self._read, args=(root, with_patch), name="seedbed-git", daemon=True)
             self._thread.start()
 
     def facts(self) -> GitFacts:
@@ -58,8 +64,8 @@ class GitReading:
             self._thread.join(2 * _SECONDS)
         return self._found
 
-    def _read(self, root: Path) -> None:
-        self._found = _facts(root)
+    def _read(self, root: Path, with_patch: bool) -> None:
+        self._found = _facts(root, with_patch)
 
 
 def repository_of(folder: Path) -> Path | None:
@@ -67,15 +73,15 @@ def repository_of(folder: Path) -> Path | None:
     return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), None)
 
 
-def _facts(root: Path) -> GitFacts:
+def _facts(root: Path, with_patch: bool) -> GitFacts:
     try:
-        return _status(root)
+        return _status(root, with_patch)
     except (OSError, subprocess.SubprocessError, ValueError) as problem:
         why = "git is not installed" if isinstance(problem, FileNotFoundError) else "git could not tell it"
         return GitFacts(_commit_of_files(root), unknown=f"{why}, so what is not committed is not known")
 
 
-def _status(root: Path) -> GitFacts:
+def _status(root: Path, with_patch: bool) -> GitFacts:
     commit, changed = "", {}
     for line in _git(root, *_STATUS).decode("utf-8", "surrogateescape").split("\0"):
         kind, _, rest = line.partition(" ")
@@ -86,7 +92,10 @@ def _status(root: Path) -> GitFacts:
             changed[path.encode("utf-8", "replace").decode()] = _content(root / path)
     if not _COMMIT.fullmatch(commit):
         return GitFacts(unknown="the repository has no commit yet")
-    return GitFacts(commit, digest(changed) if changed else None, len(changed))
+    patch = _git(root, *_DIFF)[: _LARGEST_PATCH + 1].decode("utf-8", "replace") if with_patch and changed else ""
+    if len(patch) > _LARGEST_PATCH:
+        patch = f"{patch[:_LARGEST_PATCH]}\n(cut here: the difference is larger than a mebibyte)\n"
+    return GitFacts(commit, digest(changed) if changed else None, len(changed), patch=patch)
 
 
 def _git(root: Path, *arguments: str) -> bytes:

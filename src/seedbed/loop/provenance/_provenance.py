@@ -19,16 +19,17 @@ from seedbed.loop.provenance._git import GitFacts, GitReading, repository_of
 from seedbed.loop.provenance._modules import LocalCode, script
 from seedbed.loop.provenance._packages import loaded_modules, packages_of
 from seedbed.loop.provenance._told import NO_DATA
-from seedbed.records import NOT_APPLICABLE, UNKNOWN, Json, digest, environment_facts
+from seedbed.records import NOT_APPLICABLE, UNKNOWN, Json, digest, environment_facts, redact_text
 
 __all__ = ["Collecting", "Provenance", "collect"]
 
+_PATCH = "uncommitted.patch"
 _ENVIRONMENT = "Python, system, machine and number of cores in process.environment"
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a draft takes, under the names that it has there.
+    """What a draft takes, under the names that it has there; `blobs` are payloads to be stored under their names.
 
     `fingerprints` have the four that every draft needs, `code` and `environment`. `process` says what they were made of
     (`environment`, `code`), the versions of all packages that were loaded, the generators' states at the start, the
@@ -40,20 +41,23 @@ class Provenance:
     process: Mapping[str, Json]
     inputs: Mapping[str, Json]
     factors: Mapping[str, Json]
+    blobs: Mapping[str, bytes]
 
 
 @final
 class Collecting:
     """Begun at the start of a run, since files and generators change later; `finished` gives the whole.
 
-    `data` is what the run learns from, as `fingerprint_data` takes it. Raises InvalidInput for data of a kind that
-    nobody can read, NotFound for a path that is not there.
+    `data` is what the run learns from, as `fingerprint_data` takes it. With `with_patch` the uncommitted difference is
+    kept as a text, redacted as all texts are, so that it is for reading and may not apply. Raises InvalidInput for data
+    of a kind that nobody can read, NotFound for a path that is not there.
     """
 
     def __init__(
         self,
         data: object = None,
         *,
+        with_patch: bool = False,
         cache: Path | None = None,
         say: Callable[[str], None] | None = None,
     ) -> None:
@@ -62,7 +66,7 @@ class Collecting:
         folder = self._working if main is None else main.parent
         self._script = main
         self._code = LocalCode(repository_of(folder) or folder)
-        self._git = GitReading(repository_of(folder))
+        self._git = GitReading(repository_of(folder), with_patch=with_patch)
         self._code.look()
         self._generators = _machine.generator_digests()
         self._arguments = tuple(sys.argv)
@@ -92,6 +96,7 @@ class Collecting:
             process=process,
             inputs={"data": dict(self._data.facts)} if self._data.facts else {},
             factors=factors,
+            blobs={_PATCH: redact_text(git.patch).encode()} if git.patch else {},
         )
 
     def _fingerprints(self, environment: Mapping[str, Json]) -> tuple[dict[str, str], dict[str, str]]:
@@ -136,8 +141,9 @@ class Collecting:
 def collect(
     data: object = None,
     *,
+    with_patch: bool = False,
     cache: Path | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Provenance:
     """What this process is made of now, at once. Parameters and errors are those of `Collecting`."""
-    return Collecting(data, cache=cache, say=say).finished()
+    return Collecting(data, with_patch=with_patch, cache=cache, say=say).finished()

@@ -24,7 +24,7 @@ def propose(
     expires: float | None = None,
     proposer: str = DEFAULT_PROPOSER,
     wait: float | None = None,
-    store: Store | Path | str = ".seedbed",
+    store: Store | Path | str | None = None,
 ) -> RequestView:
     """Ask a run that goes on to change one of its settings; returns the request with the answers so far.
 
@@ -52,7 +52,7 @@ def ask(
     expires: float | None = None,
     proposer: str = DEFAULT_PROPOSER,
     wait: float | None = None,
-    store: Store | Path | str = ".seedbed",
+    store: Store | Path | str | None = None,
 ) -> RequestView:
     """Ask a run that goes on for a "checkpoint", to "pause", to "continue" or to "stop". As `propose` otherwise."""
     remote = RemoteRun.open(run, store)
@@ -65,7 +65,7 @@ def withdraw(
     *,
     proposer: str = DEFAULT_PROPOSER,
     wait: float | None = None,
-    store: Store | Path | str = ".seedbed",
+    store: Store | Path | str | None = None,
 ) -> RequestView:
     """Withdraw a request that is not carried out yet; one that is stands, but no resume repeats it.
 

@@ -68,7 +68,7 @@ class RemoteRun:
         self._post = Post.of(store, view.folder)
 
     @classmethod
-    def open(cls, run: str, store: Store | Path | str) -> Self:
+    def open(cls, run: str, store: Store | Path | str | None) -> Self:
         """The run named `run`, or the only one whose name begins so. Raises as `Store.open` and `Store.find`."""
         opened = store if isinstance(store, Store) else Store.open(store)
         return cls(opened, opened.find(run))
