@@ -15,7 +15,7 @@ __all__ = ["generators", "process_facts"]
 def generators() -> dict[str, str]:
     """Digests of the states of the global generators of Python, NumPy and torch."""
     found = {
-        "python": bytes_digest(repr(random.getstate()).encode()),
+        "python": _python_state(),
         "torch": bytes_digest(torch.get_rng_state().numpy().data),
     }
     if numpy := sys.modules.get("numpy"):
@@ -25,6 +25,11 @@ def generators() -> dict[str, str]:
         states = torch.cuda.get_rng_state_all()
         found["cuda"] = bytes_digest(b"".join(state.numpy().tobytes() for state in states))
     return found
+
+
+def _python_state() -> str:
+    version, words, gauss = random.getstate()
+    return bytes_digest(f"{version} {hash(words)} {gauss!r}".encode())  # Python's hash of whole numbers has no seed
 
 
 def process_facts() -> dict[str, Any]:
