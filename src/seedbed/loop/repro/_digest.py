@@ -45,7 +45,7 @@ def digest(tensor: Tensor) -> Digest:
     if bits.is_cpu:
         hashed = hashlib.sha256(kind)
         if bits.nbytes < _LARGE:
-            hashed.update(bits.numpy() if bits.dtype in _OF_NUMPY else bits.reshape(-1).view(torch.uint8).numpy())
+            hashed.update((bits if bits.dtype in _OF_NUMPY else bits.reshape(-1).view(torch.uint8)).numpy().data)
         else:
             _hash_sums(hashed, bits)
         return hashed.hexdigest()[:_HEX]
@@ -74,8 +74,8 @@ def _hash_sums(hashed: "hashlib._Hash", bits: Tensor) -> None:
     words = data[: data.size - data.size % _WORD].view(np.uint64)
     for width in _WIDTHS:
         rows = words.size // width
-        hashed.update(np.add.reduce(words[: rows * width].reshape(rows, width), axis=0))  # whole numbers wrap around
-        hashed.update(data[rows * width * _WORD :])
+        hashed.update(np.add.reduce(words[: rows * width].reshape(rows, width), axis=0).data)  # they wrap around
+        hashed.update(data[rows * width * _WORD :].data)
 
 
 def _dense(tensor: Tensor) -> Tensor:

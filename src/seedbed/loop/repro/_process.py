@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import torch
+from torch import distributed
 
 from seedbed.loop.repro._digest import bytes_digest
 
@@ -27,6 +28,10 @@ def generators() -> dict[str, str]:
     return found
 
 
+def _num_processes() -> int:
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
 def _python_state() -> str:
     version, words, gauss = random.getstate()
     return bytes_digest(f"{version} {hash(words)} {gauss!r}".encode())  # Python's hash of whole numbers has no seed
@@ -40,4 +45,5 @@ def process_facts() -> dict[str, Any]:
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
         "hash_seed": os.environ.get("PYTHONHASHSEED", ""),
         "cuda": torch.cuda.is_available(),
+        "processes": _num_processes(),
     }

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, Self, TypeVar, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.optim import Optimizer
 
 from seedbed.change import ChangeEngine, ChangeRecord
 from seedbed.change.bindings._step_hub import StepHub, hub_of
+from seedbed.errors import InvalidInput
 from seedbed.loop.repro._digest import Digest, bytes_digest, digest, read_digests
 from seedbed.loop.repro._dump import write_dump
 from seedbed.loop.repro._parts import Named, batch_parts
@@ -51,7 +52,12 @@ class ReproRecorder:
         return None if plan is None or environment.get("RANK", "0") != "0" else cls(plan, objects)
 
     def begin(self, project: str, run_id: str, step: int) -> None:
-        """The run begins after `step` steps."""
+        """The run begins after `step` steps. Raises InvalidInput in a process that torchrun has not numbered."""
+        if distributed.is_available() and distributed.is_initialized() and distributed.get_rank():
+            raise InvalidInput(
+                f"rank {distributed.get_rank()} has no RANK in its environment, so that it would be taken for the "
+                "first process: start the processes with torchrun to compare their runs"
+            )
         self._file.write("begin", project=project, run_id=run_id, step=step, process=process_facts())
         self._step = step
         for optimizer in self._objects().watched().values():

@@ -14,7 +14,9 @@ CommandArgument = Annotated[
     list[str],
     typer.Argument(metavar="-- COMMAND...", help="The script and its arguments; `python` is this command's own."),
 ]
-EveryOption = Annotated[int, typer.Option(min=1, metavar="N", help="Compare only every N-th step.")]
+EveryOption = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Compare only every N-th step, and each one where they differ.")
+]
 WeightsOption = Annotated[
     bool, typer.Option("--only-weights", help="Leave out gradients and states of optimizers: a quarter of the cost.")
 ]
@@ -92,7 +94,7 @@ def resume(
     \b
     Examples:
       seedbed repro resume -- python train.py
-      seedbed repro resume --keep /tmp/resumed -- python train.py
+      seedbed repro resume --keep resumed -- python train.py
     """
     _run("resume", command, every, keep, ignore, only_weights=only_weights, as_json=as_json)
 
