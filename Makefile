@@ -80,6 +80,7 @@ bench: setup
 	$(BIN)/python benchmarks/schedulers.py
 	$(BIN)/python benchmarks/loops.py
 	$(BIN)/python benchmarks/loop_cost.py
+	$(BIN)/python benchmarks/integrations_cost.py
 	$(BIN)/python benchmarks/steering.py
 	$(BIN)/python benchmarks/gate.py
 	$(BIN)/python benchmarks/soak_market.py

@@ -1,12 +1,17 @@
-"""The cost of a run around a loop: a step beside the same loop without it, a sampled step, the start and the end.
+"""The cost of a run around a loop: a step beside the same step without it, a sampled step, the start and the end.
 
     python benchmarks/loop_cost.py [--json] [--quick]
 
-Blocks of the same loop with and without a run alternate (A B A B …), on one thread; a share is the median over the
-pairs. The limit is for CPU time, so that other work on the machine matters less; wall time is beside it. Steps are
-measured on a network whose step takes about 5 ms and on one whose step takes next to nothing, both fed by a DataLoader;
-but for the last rows no step is sampled. The start goes from `seedbed.start` until the first batch is there, the end is
-`finish`; the first run of a process reads what later ones know.
+One bare loop and one with a run go on in one process, on one thread, step by step in turns (see `step_pairs`). The pair
+is fair: both have a model, an optimizer, a loader and data of their own, made equal from one seed, so that neither
+finds warm what the other leaves; both take their batch from a loader, and a step of the loop with a run is all from one
+batch to the next. A run hooks its own optimizer; the one hook that it sets for all optimizers of the process is taken
+away for the bare steps, and nothing else may be set then, which is checked at each of them. Two bare loops, measured
+alike, give the floor: its interval must hold 0, else nothing here means anything.
+
+The limit is for the upper end of the interval, in CPU time. But for the last row no step is sampled. The start goes
+from `seedbed.start` until the first batch is there, the end is `finish`; the first run of a process reads what later
+ones know.
 """
 
 import argparse
@@ -15,9 +20,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count
 from pathlib import Path
 from typing import Any, final
 
@@ -27,29 +32,30 @@ from torch.utils.data import DataLoader, Dataset
 
 import seedbed
 import steering
+from step_pairs import Extra, Interval, extra_of, paired_steps
 
 STEP_BAR = 0.01
-STEP_US = 5000.0
+STEP_US, SHORT_US = 5000.0, 500.0
 NEVER = 10**9
 WARM = 8
+ROUNDS = 4  # of fresh loops, since where they lie in memory matters
 
 Batch = tuple[Tensor, Tensor]
-Lines = Callable[[seedbed.Run | None, Batch], None]
 
 
 @final
 @dataclass(frozen=True)
 class Plan:
-    """How much to measure: pairs of blocks, steps in a block of long and of tiny steps, and runs."""
+    """How much to measure: pairs of long steps, of short ones and of sampled ones, and runs."""
 
-    pairs: int
-    long_block: int
-    tiny_block: int
+    long: int
+    short: int
+    sampled: int
     runs: int
 
 
-FULL = Plan(pairs=60, long_block=25, tiny_block=400, runs=15)
-QUICK = Plan(pairs=8, long_block=10, tiny_block=100, runs=5)
+FULL = Plan(long=2000, short=10_000, sampled=60, runs=15)
+QUICK = Plan(long=200, short=1000, sampled=12, runs=5)
 
 
 @final
@@ -100,15 +106,14 @@ def _as_it_is(batch: list[Any]) -> Any:
     return batch
 
 
-def long_rows(width: int) -> int:
-    """How many rows make a step of about 5 ms here."""
-    rows = 32
+def rows_of(width: int, wanted_us: float) -> int:
+    """How many rows make a step of about so many microseconds here."""
+    rows = 2
     while True:
-        loop = Loop(width, rows, 20)
-        found = statistics.median(_each_step(loop))
-        if found >= STEP_US * 0.8:
+        found = statistics.median(_each_step(Loop(width, rows, 30)))
+        if found >= wanted_us * 0.8:
             return rows
-        rows = int(rows * min(2.0, max(1.1, STEP_US / found)))
+        rows = max(rows + 1, int(rows * min(2.0, wanted_us / found)))
 
 
 def _each_step(loop: Loop) -> Iterator[float]:
@@ -118,62 +123,89 @@ def _each_step(loop: Loop) -> Iterator[float]:
         yield (time.process_time_ns() - begun) / 1000
 
 
-@final
-@dataclass(frozen=True)
-class Spent:
-    """CPU and wall seconds of a block."""
-
-    cpu: float
-    wall: float
-
-
-def block(steps: Iterable[tuple[int, Batch]], line: Callable[[Batch], object]) -> Spent:
-    """What a pass over the data took."""
-    cpu, wall = time.process_time(), time.perf_counter()
-    for _, batch in steps:
-        line(batch)
-    return Spent(time.process_time() - cpu, time.perf_counter() - wall)
+def floor(make: Callable[[int], Loop], pairs: int) -> Extra:
+    """What one of two bare loops costs more than the other: nothing, as far as this can be measured."""
+    found = []
+    for number in range(ROUNDS):
+        one, other = _two(make, WARM + pairs // ROUNDS, number)
+        found += _paired(_bare(one), _bare(other), pairs // ROUNDS, are_bare=True)
+    return extra_of(found)
 
 
-def paired(
-    plan: Plan, make: Callable[[int], Loop], size: int, folder: Path, kind: str, sample_every: int = NEVER
-) -> Mapping[str, float]:
-    """The extra share of a step in a run over the same step without one, and its microseconds."""
-    num = WARM + plan.pairs * size
-    bare, ours = make(num), make(num)
-    run = ours.start(folder, sample_every)
+def measured(make: Callable[[int], Loop], pairs: int, folder: Path, kind: str, sample_every: int = NEVER) -> Extra:
+    """What a step in a run costs more than a bare one."""
+    found = []
+    for number in range(ROUNDS):
+        one, other = _two(make, WARM + pairs // ROUNDS, number)
+        run = other.start(folder, sample_every)
+        ours = _sampled(run, other) if kind == SAMPLED else _steps(run, other, logs="log" in kind)
+        if "change" in kind:
+            ours = _changed(run, ours)
+        found += _paired(_bare(one), ours, pairs // ROUNDS)
+        run.result(done=1)
+        run.finish()
+    return extra_of(found)
 
-    def logged(batch: Batch) -> None:
-        run.log(loss=ours.step(batch))
 
-    line = logged if "log" in kind else ours.step
-    theirs, steps = iter(enumerate(bare.loader)), iter(run.steps(ours.loader))
-    for number, (_, batch) in enumerate(islice(steps, WARM)):  # the first step of its kind is sampled
-        if number == 1 and "change" in kind:
+def _two(make: Callable[[int], Loop], num: int, number: int) -> tuple[Loop, Loop]:
+    """Two equal loops; which of them is made first, and lies before the other in memory, alternates."""
+    first, second = make(num), make(num)
+    return (second, first) if number % 2 else (first, second)
+
+
+def _paired(
+    bare: Callable[[], None], ours: Callable[[], None], pairs: int, *, are_bare: bool = False
+) -> list[tuple[float, float]]:
+    for _ in range(WARM):  # the first step of its kind is sampled
+        bare()
+        ours()
+    return paired_steps(bare, ours, pairs, are_bare=are_bare)
+
+
+def _changed(run: seedbed.Run, step: Callable[[], None]) -> Callable[[], None]:
+    """The same, with a change that is made after the first steps, and watched from then on."""
+    numbers = count()
+
+    def changed() -> None:
+        step()
+        if next(numbers) == 1:
             run.propose("lr", scale=0.5, why="the benchmark")
-        line(batch)
-    block(islice(theirs, WARM), bare.step)
-    pairs = []
-    for number in range(plan.pairs):
-        sides = {}
-        for side in (number % 2, 1 - number % 2):
-            sides[side] = block(islice(steps, size), line) if side else block(islice(theirs, size), bare.step)
-        pairs.append((sides[0], sides[1]))
-    run.result(done=1)
-    run.finish()
-    return _figures(pairs, size)
+
+    return changed
 
 
-def _figures(pairs: list[tuple[Spent, Spent]], steps: int) -> Mapping[str, float]:
-    share = {name: [getattr(b, name) / getattr(a, name) - 1 for a, b in pairs] for name in ("cpu", "wall")}
-    extra = {name: [(getattr(b, name) - getattr(a, name)) / steps * 1e6 for a, b in pairs] for name in ("cpu", "wall")}
-    return {
-        "step_us": statistics.median(a.cpu for a, _ in pairs) / steps * 1e6,
-        "share_cpu": statistics.median(share["cpu"]),
-        "share_wall": statistics.median(share["wall"]),
-        "extra_us_cpu": statistics.median(extra["cpu"]),
-        "extra_us_wall": statistics.median(extra["wall"]),
-    }
+def _steps(run: seedbed.Run, loop: Loop, *, logs: bool) -> Callable[[], None]:
+    """A function that takes the next step of a loop with a run."""
+    batches = iter(run.steps(loop.loader))
+
+    def step() -> None:
+        _, batch = next(batches)
+        loss = loop.step(batch)
+        if logs:
+            run.log(loss=loss)
+
+    return step
+
+
+def _sampled(run: seedbed.Run, loop: Loop) -> Callable[[], None]:
+    """The same in blocks, which close the step: the profiler must not go on in the bare step that comes."""
+    batches = iter(loop.loader)
+
+    def step() -> None:
+        with run.one_step():
+            loop.step(next(batches))
+
+    return step
+
+
+def _bare(loop: Loop) -> Callable[[], None]:
+    """A function that takes the next step of a loop without a run."""
+    batches = iter(loop.loader)
+
+    def step() -> None:
+        loop.step(next(batches))
+
+    return step
 
 
 def ends(plan: Plan, make: Callable[[], Loop], folder: Path) -> Mapping[str, float]:
@@ -201,48 +233,64 @@ def ends(plan: Plan, make: Callable[[], Loop], folder: Path) -> Mapping[str, flo
     }
 
 
+SIZES = ("5 ms", "0.5 ms")
 KINDS = ("steps alone", "steps, one value logged", "steps, one change watched")
+FLOOR, SAMPLED = "a bare loop beside a bare loop", "each step sampled"
 
 
 def measure(plan: Plan, folder: Path) -> dict[str, Any]:
     """All figures."""
-    width, rows = 256, long_rows(256)
-
-    def long(num: int) -> Loop:
-        return Loop(width, rows, num)
-
-    def tiny(num: int) -> Loop:
-        return Loop(4, 2, num)
-
-    found: dict[str, Any] = {"milliseconds": ends(plan, lambda: tiny(8), folder)}
-    found["long"] = {kind: paired(plan, long, plan.long_block, folder, kind) for kind in KINDS}
-    found["tiny"] = {kind: paired(plan, tiny, plan.tiny_block, folder, kind) for kind in KINDS}
-    found["sampled"] = {"each step sampled": paired(plan, long, 2, folder, "sampled", sample_every=1)}
-    found["look_us"] = steering.measure(folder / "steering")["a look that is not due"]
-    worst = max(each["share_cpu"] for each in found["long"].values())
-    found["bars"] = {
-        "share of a 5 ms step": {"value": worst, "below": STEP_BAR, "met": worst < STEP_BAR},
-        "a look for requests, µs": {
-            "value": found["look_us"],
-            "below": steering.LOOK_BAR_US,
-            "met": found["look_us"] < steering.LOOK_BAR_US,
-        },
+    steps = {
+        "5 ms": (_maker(256, STEP_US), plan.long),
+        "0.5 ms": (_maker(32, SHORT_US), plan.short),
     }
+    found: dict[str, Any] = {"milliseconds": ends(plan, lambda: Loop(4, 2, 8), folder)}
+    for size, (make, pairs) in steps.items():
+        found[size] = {FLOOR: floor(make, pairs)}
+        found[size] |= {kind: measured(make, pairs, folder, kind) for kind in KINDS}
+    make, _ = steps["5 ms"]
+    found["5 ms"][SAMPLED] = measured(make, plan.sampled, folder, SAMPLED, sample_every=1)
+    found["look_us"] = steering.measure(folder / "steering")["a look that is not due"]
+    found["bars"] = bars(found)
     return found
+
+
+def bars(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether the floor holds 0, and what is measured is below its limit."""
+    floors = [found[size][FLOOR].extra_us for size in SIZES]
+    worst = max(found["5 ms"][kind].share.high for kind in KINDS)
+    look = found["look_us"]
+    return {
+        "the floor holds 0": {"value": max(abs(each.value) for each in floors), "met": all(map(_holds_0, floors))},
+        "share of a 5 ms step": {"value": worst, "below": STEP_BAR, "met": worst < STEP_BAR},
+        "a look for requests, µs": {"value": look, "below": steering.LOOK_BAR_US, "met": look < steering.LOOK_BAR_US},
+    }
+
+
+def _holds_0(interval: Interval) -> bool:
+    return interval.low <= 0 <= interval.high
+
+
+def _maker(width: int, wanted_us: float) -> Callable[[int], Loop]:
+    rows = rows_of(width, wanted_us)
+    return lambda num: Loop(width, rows, num)
 
 
 def show(found: Mapping[str, Any]) -> None:
     """Print the figures."""
-    for size in ("long", "tiny", "sampled"):
-        for kind, each in found[size].items():
-            print(
-                f"{kind}, on a step of {each['step_us']:.0f} µs: {each['share_cpu']:+.2%} of its CPU time "
-                f"({each['extra_us_cpu']:+.1f} µs), {each['share_wall']:+.2%} of its wall time"
-            )
+    for size in SIZES:
+        for kind, extra in found[size].items():
+            print(f"{kind}: {extra.told()}")
     for name, spent in found["milliseconds"].items():
         print(f"{name}: {spent:.1f} ms")
     for name, bar in found["bars"].items():
-        print(f"{name}: {bar['value']:.4f}, below {bar['below']:g}: {'met' if bar['met'] else 'missed'}")
+        limit = f", below {bar['below']:g}" if "below" in bar else ""
+        print(f"{name}: {bar['value']:.4f}{limit}: {'met' if bar['met'] else 'missed'}")
+
+
+def as_json(found: Mapping[str, Any]) -> str:
+    """One JSON object."""
+    return json.dumps(found, default=lambda extra: extra.figures())
 
 
 def main() -> None:
@@ -254,7 +302,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = measure(QUICK if options.quick else FULL, Path(folder))
     if options.json:
-        print(json.dumps(found))
+        print(as_json(found))
     else:
         show(found)
     sys.exit(not all(bar["met"] for bar in found["bars"].values()))

@@ -33,9 +33,7 @@ from training_world import (
 
 import seedbed
 from seedbed.contracts import RunStatus, Verdict
-from seedbed.errors import InvalidInput
 from seedbed.integrations import TransformersCallback
-from seedbed.integrations._session import Session, Trained
 
 pytestmark = pytest.mark.slow
 
@@ -273,17 +271,6 @@ def test_a_run_that_was_given_ends_in_its_block_when_it_is_asked_to_stop(tmp_pat
     ):
         trainer(tmp_path, At(4, lambda: outside.ask(run, "stop")), TransformersCallback(run=run)).train()
     assert (run.step, status_of(run)) == (4, RunStatus.INTERRUPTED)
-
-
-def test_several_processes_are_refused() -> None:
-    from torch.testing._internal.distributed.fake_pg import FakeStore  # registers a group that talks to nobody
-
-    torch.distributed.init_process_group("fake", store=FakeStore(), rank=0, world_size=2)
-    try:
-        with pytest.raises(InvalidInput, match="2 processes train together, expected one"):
-            Session(None, {"project": "small"}).begin(Trained(None, None, None), {})
-    finally:
-        torch.distributed.destroy_process_group()
 
 
 SCHEDULES = [

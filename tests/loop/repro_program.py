@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -22,6 +23,13 @@ def unseeded() -> torch.Generator:
 def is_second() -> bool:
     plan = json.loads(Path(os.environ["SEEDBED_REPRO"]).read_text("utf-8"))
     return plan["replay_of"] is not None
+
+
+def ask_from_outside(run: seedbed.Run) -> None:
+    """What somebody else does, in the first run alone; the run looks for requests once a second."""
+    if not is_second():
+        seedbed.propose(run.run_id, "lr", scale=0.5, why="planted", store=run.store)
+        time.sleep(1.1)
 
 
 torch.manual_seed(0)
@@ -56,6 +64,8 @@ with seedbed.start(model, optimizer, project="planted", runtime=RUNTIME, quiet=T
                 run.log(entropy=int.from_bytes(os.urandom(6), "little"))
             if step == 4 and PLANTED == "overwritten":
                 run.propose("dropout", set=0.1, why="planted")
+            elif step == 4 and PLANTED == "outside":
+                ask_from_outside(run)
             elif step == 4 and PLANTED != "unchanged":
                 run.propose("lr", scale=0.5, why="planted")
             if step == 8 and PLANTED == "overwritten" and is_second():

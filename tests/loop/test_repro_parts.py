@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 
 import pytest
 import torch
@@ -9,10 +10,11 @@ from torch import nn
 
 from seedbed.errors import InvalidInput
 from seedbed.loop.repro._compare import ReproDifference, first_difference
-from seedbed.loop.repro._digest import _COLUMNS, _factors, _multilinear, digest, read_digests
+from seedbed.loop.repro._digest import _COLUMNS, _LARGE, _WIDTHS, _factors, _multilinear, digest, read_digests
 from seedbed.loop.repro._dump import distance, write_dump
-from seedbed.loop.repro._parts import batch_parts, gradients, optimizer_states, weights
+from seedbed.loop.repro._parts import Named, batch_parts
 from seedbed.loop.repro._plan import VARIABLE, Plan
+from seedbed.loop.repro._process import generators
 from seedbed.loop.repro._trace import Step, Trace, TraceFile, read_traces
 from seedbed.loop.settings import LiveObjects
 
@@ -40,6 +42,66 @@ def test_the_digest_of_a_tensor_is_that_of_its_type_its_shape_and_its_bytes():
 def test_tensors_that_differ_in_one_bit_in_order_in_shape_or_in_type_have_other_digests(one, other):
     assert digest(one) != digest(other)
     assert digest(one) == digest(one.clone())
+
+
+def sums_by_hand(data: bytes) -> bytes:
+    """What SHA-256 takes of a large tensor, with Python's own numbers."""
+    words = [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data) - 7, 8)]
+    found = b""
+    for width in _WIDTHS:
+        end = len(words) // width * width
+        sums = [sum(words[place:end:width]) % 2**64 for place in range(width)]
+        found += b"".join(each.to_bytes(8, "little") for each in sums) + data[end * 8 :]
+    return found
+
+
+@pytest.mark.parametrize("num_bytes", [_LARGE, _LARGE + 13, 3 * _LARGE + 8 * 509])
+def test_the_digest_of_a_large_tensor_is_that_of_the_sums_that_it_says(num_bytes):
+    tensor = torch.randint(0, 256, (num_bytes,), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    kind = f"torch.uint8 ({num_bytes},)".encode()
+    assert digest(tensor) == hashlib.sha256(kind + sums_by_hand(bytes(tensor.tolist()))).hexdigest()[:32]
+
+
+def test_one_bit_of_any_element_of_a_large_tensor_changes_its_digest():
+    tensor = torch.randn(_LARGE // 4 + 77, generator=torch.Generator().manual_seed(0))
+    bits, draw, found = tensor.view(torch.int32), random.Random(0), {digest(tensor)}
+    changes = {(draw.randrange(len(bits)), draw.randrange(32)) for _ in range(300)} | {(0, 31), (len(bits) - 1, 31)}
+    for place, bit in changes:
+        changed = bits.clone()
+        changed[place] ^= torch.tensor(1 << bit).to(torch.int32)
+        found.add(digest(changed.view(torch.float32)))
+    assert len(found) == 1 + len(changes)
+
+
+@pytest.mark.parametrize("apart", [1, 509, 2 * 509, 503, 2 * 503, 2 * 509 * 7])
+def test_two_words_that_change_places_or_signs_of_zero_change_the_digest_of_a_large_tensor(apart):
+    tensor = torch.zeros(_LARGE // 2)
+    tensor[1::2] = torch.arange(_LARGE // 4)
+    swapped, signs = tensor.clone(), tensor.clone()
+    swapped[[11, 11 + 2 * apart]] = tensor[[11 + 2 * apart, 11]]
+    signs[[10, 10 + 2 * apart]] = -0.0
+    assert len({digest(tensor), digest(swapped), digest(signs)}) == 3
+
+
+def test_rows_of_a_large_batch_in_another_order_have_another_digest():
+    batch = torch.randn(128, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert digest(batch) != digest(batch.flip(0))
+    assert digest(batch) == digest(batch.permute(1, 0, 2, 3).contiguous().permute(1, 0, 2, 3))
+
+
+def test_a_part_of_a_large_tensor_that_begins_anywhere_has_the_digest_of_its_copy():
+    whole = torch.randn(_LARGE)
+    assert digest(whole[1:]) == digest(whole[1:].clone())
+    assert digest(whole.bfloat16()[3:]) == digest(whole.bfloat16()[3:].clone())
+
+
+def test_a_draw_from_any_global_generator_changes_its_state_and_that_alone():
+    before = generators()
+    random.random()
+    after = generators()
+    assert {name for name in before if before[name] != after[name]} == {"python"}
+    torch.rand(1)
+    assert {name for name in before if generators()[name] != after[name]} == {"torch"}
 
 
 def by_hand(data: bytes) -> list[int]:
@@ -81,12 +143,21 @@ def test_every_tensor_of_a_training_has_a_name_gradients_from_the_last_layer_on(
     model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     model(torch.randn(4, 2)).sum().backward()
-    objects = LiveObjects.of({"G": model}, {"G": optimizer})
-    found = [name for name, _ in gradients(objects, optimizer)]
+    named = Named.of(LiveObjects.of({"G": model}, {"G": optimizer}))
+    found = [name for name, _ in named.gradients(optimizer)]
     assert found == ["gradient G/1.bias", "gradient G/1.weight", "gradient G/0.bias", "gradient G/0.weight"]
     optimizer.step()
-    assert "optimizer G/G/0.weight.momentum_buffer" in [name for name, _ in optimizer_states(objects)]
-    assert [name for name, _ in weights(objects)][-1] == "weight G/1.num_batches_tracked"
+    assert "optimizer G/G/0.weight.momentum_buffer" in [name for name, _ in named.optimizer_states()]
+    assert [name for name, _ in named.weights()][-1] == "weight G/1.num_batches_tracked"
+
+
+def test_a_tied_weight_has_the_name_of_its_first_place_and_an_optimizer_with_another_weight_is_not_known():
+    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
+    model[1].weight = model[0].weight
+    named = Named.of(LiveObjects.of(model))
+    assert [name for name, _ in named.weights()] == ["weight 0.weight"]
+    assert named.knows(torch.optim.SGD(model.parameters()))
+    assert not named.knows(torch.optim.SGD([nn.Parameter(torch.ones(1))]))
 
 
 def test_a_batch_is_seen_in_all_its_nesting():

@@ -8,7 +8,7 @@ import pytest
 
 from seedbed.errors import ExitCode, InvalidInput
 from seedbed.loop.repro._cause import probable_cause
-from seedbed.loop.repro._check import ReproAnswer, ReproKind, ReproRequest, check, measure
+from seedbed.loop.repro._check import ReproAnswer, ReproKind, ReproRequest, check, measure, narrow
 
 pytestmark = pytest.mark.slow
 PROGRAM = Path(__file__).with_name("repro_program.py")
@@ -69,6 +69,21 @@ def test_an_unseeded_draw_in_the_loop_is_named_by_its_step_and_is_not_taken_for_
     assert (apart.num, apart.num_different) == (2, 2)
     assert 0 < apart.largest < 2
     assert apart.first_norm != apart.second_norm
+
+
+@pytest.mark.parametrize(("kind", "planted", "step"), [(ReproKind.REPEAT, "draw", 7), (ReproKind.RESUME, "lost", 7)])
+def test_of_every_fifth_step_that_is_compared_the_first_of_all_that_differs_is_found_by_two_more_runs(
+    tmp_path, kind, planted, step
+):
+    request = asked(tmp_path, kind, planted, every=5, ignored=frozenset({"loss"}))
+    coarse = check(request, told)
+    assert coarse.difference is not None
+    assert coarse.difference.step == 10
+    answer = narrow(request, coarse, told)
+    assert answer.difference is not None
+    assert (answer.difference.step, answer.is_narrowed) == (step, True)
+    assert answer.difference.what == ("gradient" if planted == "draw" else "batch")
+    assert narrow(asked(tmp_path, kind, planted), coarse, told) is coarse  # each step was compared
 
 
 def test_a_loader_that_shuffles_without_a_seed_is_named_as_data(tmp_path):

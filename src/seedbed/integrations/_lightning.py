@@ -62,7 +62,7 @@ class LightningCallback(_Callback):  # type: ignore[misc]  # its library is impo
         }
         self._clip = _clip_of(trainer)
         objects = Trained(pl_module, _given(optimizers), _given(schedulers))
-        run = self._session.begin(objects, saved, self._clip)
+        run = self._session.begin(objects, saved, self._clip, split_by=_split_by(trainer))
         run.checkpoint_by(lambda: _save(trainer, run.step))
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
@@ -121,6 +121,12 @@ class LightningCallback(_Callback):  # type: ignore[misc]  # its library is impo
         self._seen = found
 
 
+def _split_by(trainer: Any) -> str:
+    """The strategy by which several processes train, where it is not DistributedDataParallel."""
+    name = type(trainer.strategy).__name__  # a class of one of two libraries that are the same
+    return "" if name == "DDPStrategy" else name
+
+
 def _clip_of(trainer: Any) -> LibraryClip | None:
     """The norm that Lightning clips to; None where it clips nothing, or each value."""
     if not trainer.gradient_clip_val or trainer.gradient_clip_algorithm not in (None, "norm"):
@@ -143,7 +149,9 @@ def _save(trainer: Any, step: int) -> str:
 def _loss_of(outputs: Any, divided_by: int) -> dict[str, Any]:
     """The loss that a training step returned, which Lightning has divided for accumulation; a step may return none."""
     loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
-    return {} if loss is None else {"loss": loss * divided_by}
+    if loss is None:
+        return {}
+    return {"loss": loss if divided_by == 1 else loss * divided_by}
 
 
 def _names(num: int) -> list[str]:

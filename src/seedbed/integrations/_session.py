@@ -52,12 +52,15 @@ class Session:
         """Whether a training is under way."""
         return self._run is not None and self._run.is_open
 
-    def begin(self, objects: Trained, state: Mapping[str, Any], clip: LibraryClip | None = None) -> Run:
+    def begin(
+        self, objects: Trained, state: Mapping[str, Any], clip: LibraryClip | None = None, *, split_by: str = ""
+    ) -> Run:
         """Begin a training with these objects; `state` is what the checkpoint kept of the run, empty without one.
 
-        `clip` is the norm that the library clips to. Raises InvalidInput where several processes train.
+        `clip` is the norm that the library clips to. `split_by` names what trains in several processes where that is
+        not DistributedDataParallel. Raises InvalidInput where it then does.
         """
-        _require_one_process()
+        _require_whole_models(split_by)
         self.stopped = None
         if self._given is None:
             self._run = start(*objects, **self._options)
@@ -120,11 +123,12 @@ def results_of(values: Mapping[str, Any]) -> dict[str, Any]:
     return {f"{name}/value" if name in groups else name: value for name, value in values.items()}
 
 
-def _require_one_process() -> None:
-    if distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
+def _require_whole_models(split_by: str) -> None:
+    if split_by and distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1:
         raise InvalidInput(
-            f"{distributed.get_world_size()} processes train together, expected one: a setting that is changed in one "
-            "of them would be another in the others; train in one process, or leave the callback out"
+            f"{distributed.get_world_size()} processes train together by {split_by}, expected DistributedDataParallel: "
+            "whether a change is then the same in each of them is not tested; train by that, in one process, or leave "
+            "the callback out"
         )
 
 

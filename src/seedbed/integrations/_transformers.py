@@ -43,7 +43,8 @@ class TransformersCallback(_library.TrainerCallback, _library.ExportableState): 
         kept = state.stateful_callbacks.get(type(self).__name__, {}).get("attributes", {})
         self._clip = _clip_of(args, kwargs["optimizer"])
         objects = Trained(kwargs["model"], kwargs["optimizer"], kwargs["lr_scheduler"])
-        self._session.begin(objects, _decoded(kept.get("run", "")), self._clip).checkpoint_by(self._save)
+        saved = _decoded(kept.get("run", ""))
+        self._session.begin(objects, saved, self._clip, split_by=_split_by(args)).checkpoint_by(self._save)
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Open the step."""
@@ -83,6 +84,11 @@ class TransformersCallback(_library.TrainerCallback, _library.ExportableState): 
         """Have the Trainer save its own checkpoint at the end of this step; that, in words."""
         self._is_asked_to_save = True
         return f"the Trainer saves its own checkpoint after step {self.run.step}"
+
+
+def _split_by(args: Any) -> str:
+    """What divides the model among several processes; "" where each has the whole of it."""
+    return "DeepSpeed" if args.deepspeed else "FSDP" if args.fsdp else ""
 
 
 def _clip_of(args: Any, optimizer: Any) -> LibraryClip | None:

@@ -4,7 +4,7 @@ import os
 import sys
 import weakref
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any, Protocol, TypeVar, cast, final
 
 import torch
@@ -71,6 +71,8 @@ class StepHub:
         self._running = False
         self._num_nested = 0
         self._num_strange_steps = 0
+        self._is_first = True  # whether the closure of this step was not called yet
+        self._observe = _untraced(self._evaluate)  # once: `torch.compiler.disable` takes longer than many steps
         self._shares: weakref.WeakKeyDictionary[Optimizer, tuple[int, int, bool]] = weakref.WeakKeyDictionary()
         _see_every_step()
         _hubs.add(self)
@@ -133,19 +135,17 @@ class StepHub:
 
     def _observed(self, optimizer: Optimizer, closure: Callable[[], Any]) -> Callable[[], Any]:
         """The closure, which tells the watches that it was called."""
-        is_first = True
+        self._is_first = True
+        return partial(self._observe, optimizer, closure)
 
-        def observed() -> Any:
-            nonlocal is_first
-            loss = closure()
-            if is_first:
-                is_first = False
-                self._ready(optimizer)
-            for watch in tuple(self.watches):
-                watch.on_evaluated(loss)
-            return loss
-
-        return _untraced(observed)
+    def _evaluate(self, optimizer: Optimizer, closure: Callable[[], Any]) -> Any:
+        loss = closure()
+        if self._is_first:
+            self._is_first = False
+            self._ready(optimizer)
+        for watch in tuple(self.watches):
+            watch.on_evaluated(loss)
+        return loss
 
     def _ready(self, optimizer: Optimizer) -> None:
         for watch in tuple(self.watches):

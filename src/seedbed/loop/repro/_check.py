@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, final
 
-from seedbed.change import replay_rule
+from seedbed.change import ChangeRecord, replay_rule
 from seedbed.change._history import fold
 from seedbed.errors import ExitCode
 from seedbed.loop.repro._child import Ended, run_child
@@ -18,7 +18,7 @@ from seedbed.loop.repro._plan import Plan
 from seedbed.loop.repro._trace import Trace
 from seedbed.records import Store, read_journal
 
-__all__ = ["ReproAnswer", "ReproKind", "ReproRequest", "Say", "check", "measure"]
+__all__ = ["ReproAnswer", "ReproKind", "ReproRequest", "Say", "check", "measure", "narrow"]
 
 _CUT = "cut.json"
 _FEWEST = 2
@@ -65,7 +65,8 @@ class ReproRequest:
 class ReproAnswer:
     """What was found: `steps` steps of `tensors` tensors were compared; `difference` is the first one, if any.
 
-    `why_not` says why nothing could be compared. `first` and `second` are the traces that differ.
+    `why_not` says why nothing could be compared. `first` and `second` are the traces that differ. A script may start
+    several runs, `num_runs`. Where `is_narrowed`, the difference is the first of all steps, and not of every N-th.
     """
 
     steps: int = 0
@@ -76,6 +77,8 @@ class ReproAnswer:
     first: Trace | None = None
     second: Trace | None = None
     resumed_at: int = 0
+    num_runs: int = 1
+    is_narrowed: bool = False
 
     @property
     def exit_code(self) -> ExitCode:
@@ -92,15 +95,29 @@ def check(request: ReproRequest, say: Say) -> ReproAnswer:
     )
     if not any(trace.steps for trace in whole.traces):
         return ReproAnswer(why_not=_nothing(whole, "the script"))
+    if why_not := _why_not(request, whole):
+        return ReproAnswer(why_not=why_not)
     if request.kind is ReproKind.RESUME:
         return _resumed(request, whole, say)
-    if request.kind is ReproKind.REPLAY and not (count := _num_changes(request, whole)):
-        return ReproAnswer(why_not="nothing to replay: no change of the first run took effect")
     plan = request.plan("second", **_replaying(request))
     answer = compared(request, whole, _second(request, whole.traces, plan, "second run", say))
     if request.kind is ReproKind.REPLAY:
+        count = len(_changes(request, whole))
         return replace(answer, notes=(f"changes made again: {count}", *answer.notes))
     return answer
+
+
+def narrow(request: ReproRequest, answer: ReproAnswer, say: Say) -> ReproAnswer:
+    """Where only every N-th step was compared and one differs: run both again up to it, and compare each step."""
+    found = answer.difference
+    if found is None or request.every == 1 or answer.first is None or found.what == "end" or answer.num_runs > 1:
+        return answer
+    first, second = _again(replace(request, every=1), found, ("first near", "second near"), ({}, {}), say)
+    for pair in zip(first.traces, second.traces, strict=False):
+        if (earlier := first_difference(*pair, request.ignored, is_whole=False)) is not None:
+            return replace(answer, difference=earlier, first=pair[0], second=pair[1], is_narrowed=True)
+    told = "another pair of runs, compared at each step, was equal up to there: it does not differ each time"
+    return replace(answer, notes=(*answer.notes, told))
 
 
 def measure(request: ReproRequest, found: ReproDifference, say: Say) -> Distance | None:
@@ -108,22 +125,34 @@ def measure(request: ReproRequest, found: ReproDifference, say: Say) -> Distance
 
     None where they cannot be compared: it is no tensor, or has another shape, or was not computed again.
     """
+    dumps = [request.folder.absolute() / f"{name}.safetensors" for name in ("first", "second")]
+    kept: list[dict[str, object]] = [{"dump_at": found.step, "dump": each} for each in dumps]
+    _again(request, found, ("first again", "second again"), kept, say)
+    return distance(dumps[0], dumps[1], found.name)
+
+
+def _again(
+    request: ReproRequest,
+    found: ReproDifference,
+    names: tuple[str, str],
+    more: Sequence[dict[str, object]],
+    say: Say,
+) -> list[Ended]:
+    """Run both once more up to the step that differs, by plans with `more`."""
     cut = _cut_of(request)
     if found.step <= cut.get("kill_after", 0):
-        request = replace(request, kind=ReproKind.REPEAT)  # it differs before it was stopped
-    stop = {"dump_at": found.step, "kill_after": found.step}
-    dumps = [request.folder.absolute() / f"{name}.safetensors" for name in ("first", "second")]
+        request, cut = replace(request, kind=ReproKind.REPEAT), {}  # it differs before it was stopped
+    second = _replaying(request)
+    if cut:
+        stopped = request.plan(names[1], **cut)
+        _run(request, stopped, f"{names[1]}, to its stop", say)
+        second = {"restore": stopped.checkpoint}
     plans = [
-        request.plan("first again", **stop, dump=dumps[0]),
-        request.plan("second again", **stop, dump=dumps[1], **_replaying(request)),
+        request.plan(name, **{"kill_after": found.step, **each, **own})
+        for name, each, own in zip(names, more, ({}, second), strict=True)
     ]
-    if request.kind is ReproKind.RESUME:
-        stopped = request.plan("second again", **cut)
-        _run(request, stopped, "second run again, to its stop", say)
-        plans[1] = plans[1].model_copy(update={"restore": stopped.checkpoint})
-    for plan, words in zip(plans, ("first run again", "second run again"), strict=True):
-        _run(request, plan, words, say, found.step)
-    return distance(dumps[0], dumps[1], found.name)
+    ended = [_run(request, plan, name, say, found.step) for plan, name in zip(plans, names, strict=True)]
+    return [ended[0], replace(ended[1], traces=ended[1].traces[1:])] if cut else ended
 
 
 def _cut_of(request: ReproRequest) -> dict[str, Any]:
@@ -138,12 +167,31 @@ def _replaying(request: ReproRequest) -> dict[str, object]:
     return {"replay_of": request.folder.absolute() / "first" / "traces"} if is_replay else {}
 
 
-def _num_changes(request: ReproRequest, whole: Ended) -> int:
-    """The changes of the first run that took effect."""
-    store = Store.open(request.plan("first").store)
-    folders = [store.find(trace.run_id).folder for trace in whole.traces if trace.run_id]
-    journals = [folder / "changes.log" for folder in folders]
-    return sum(len(replay_rule(fold(read_journal(each)), "").replayed) for each in journals if each.exists())
+def _why_not(request: ReproRequest, whole: Ended) -> str:
+    """Why the first run cannot be compared in this way; "" where it can be."""
+    processes = max(int(trace.process.get("processes", 1)) for trace in whole.traces)
+    if request.kind is not ReproKind.REPEAT and processes > 1:
+        return (
+            f"the script trains in {processes} processes together, and only one would be stopped or have its changes "
+            "made again: use `seedbed repro repeat`, or train in one process"
+        )
+    if request.kind is ReproKind.REPLAY:
+        return "" if _changes(request, whole) else "nothing to replay: no change of the first run took effect"
+    if outside := _changes(request, whole, from_outside=True):
+        told = ", ".join(f"{each.delta.parameter} after step {each.step}" for each in outside)
+        return f"the first run was changed from outside ({told}), which only `seedbed repro replay` does again"
+    return ""
+
+
+def _changes(request: ReproRequest, whole: Ended, *, from_outside: bool = False) -> list[ChangeRecord]:
+    """The changes of the first run that took effect; with `from_outside` those that the script did not propose."""
+    store, found = Store.open(request.plan("first").store), []
+    for trace in (each for each in whole.traces if each.run_id):
+        journal = store.find(trace.run_id).folder / "changes.log"
+        own = {each for _, ids in trace.own for each in ids} if from_outside else set()
+        replayed = replay_rule(fold(read_journal(journal)), "").replayed if journal.exists() else ()
+        found += [each for each in replayed if each.id not in own]
+    return found
 
 
 def _run(request: ReproRequest, plan: Plan, words: str, say: Say, num: int = 0) -> Ended:
@@ -214,7 +262,7 @@ def compared(request: ReproRequest, whole: Ended, again: Ended) -> ReproAnswer:
         found = first_difference(first, second, request.ignored, is_whole=not again.was_stopped)
         if found is not None:
             notes = _failed(again) if found.what == "steps" else ()
-            return ReproAnswer(steps, tensors, found, "", notes, first, second)
+            return ReproAnswer(steps, tensors, found, "", notes, first, second, num_runs=len(whole.traces))
     if not steps:
         return ReproAnswer(why_not=_nothing(again, "the second run"))
     if again.exit_code != whole.exit_code or len(again.traces) != len(whole.traces):

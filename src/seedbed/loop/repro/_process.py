@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import torch
+from torch import distributed
 
 from seedbed.loop.repro._digest import bytes_digest
 
@@ -15,7 +16,7 @@ __all__ = ["generators", "process_facts"]
 def generators() -> dict[str, str]:
     """Digests of the states of the global generators of Python, NumPy and torch."""
     found = {
-        "python": bytes_digest(repr(random.getstate()).encode()),
+        "python": _python_state(),
         "torch": bytes_digest(torch.get_rng_state().numpy().data),
     }
     if numpy := sys.modules.get("numpy"):
@@ -27,6 +28,15 @@ def generators() -> dict[str, str]:
     return found
 
 
+def _num_processes() -> int:
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
+def _python_state() -> str:
+    version, words, gauss = random.getstate()
+    return bytes_digest(f"{version} {hash(words)} {gauss!r}".encode())  # Python's hash of whole numbers has no seed
+
+
 def process_facts() -> dict[str, Any]:
     """The settings of this process."""
     return {
@@ -35,4 +45,5 @@ def process_facts() -> dict[str, Any]:
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
         "hash_seed": os.environ.get("PYTHONHASHSEED", ""),
         "cuda": torch.cuda.is_available(),
+        "processes": _num_processes(),
     }

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any, Self, TypeVar, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.optim import Optimizer
 
 from seedbed.change import ChangeEngine, ChangeRecord
 from seedbed.change.bindings._step_hub import StepHub, hub_of
+from seedbed.errors import InvalidInput
 from seedbed.loop.repro._digest import Digest, bytes_digest, digest, read_digests
 from seedbed.loop.repro._dump import write_dump
-from seedbed.loop.repro._parts import batch_parts, gradients, optimizer_states, weights
+from seedbed.loop.repro._parts import Named, batch_parts
 from seedbed.loop.repro._plan import Plan
 from seedbed.loop.repro._process import generators, process_facts
 from seedbed.loop.repro._replayed import Replayed
@@ -42,6 +43,7 @@ class ReproRecorder:
         self._generators: dict[str, str] = {}
         self._waiting: list[tuple[int, dict[str, Digest], dict[str, str]]] = []
         self._replayed: Replayed | None = None
+        self._named: Named | None = None
 
     @classmethod
     def of(cls, environment: Mapping[str, str], objects: Callable[[], LiveObjects]) -> Self | None:
@@ -50,7 +52,12 @@ class ReproRecorder:
         return None if plan is None or environment.get("RANK", "0") != "0" else cls(plan, objects)
 
     def begin(self, project: str, run_id: str, step: int) -> None:
-        """The run begins after `step` steps."""
+        """The run begins after `step` steps. Raises InvalidInput in a process that torchrun has not numbered."""
+        if distributed.is_available() and distributed.is_initialized() and distributed.get_rank():
+            raise InvalidInput(
+                f"rank {distributed.get_rank()} has no RANK in its environment, so that it would be taken for the "
+                "first process: start the processes with torchrun to compare their runs"
+            )
         self._file.write("begin", project=project, run_id=run_id, step=step, process=process_facts())
         self._step = step
         for optimizer in self._objects().watched().values():
@@ -93,9 +100,10 @@ class ReproRecorder:
         """A step was taken."""
         self._step = step - 1
         if self._is_due:
+            self._named = Named.of(self._objects())
             if not self._plan.only_weights:
-                self._take_all(optimizer_states(self._objects()))
-            self._take_all(weights(self._objects()))
+                self._take_all(self._named.optimizer_states())
+            self._take_all(self._named.weights())
             self._waiting.append((step, self._found, self._generators))
             is_here = not any(isinstance(each, Tensor) for each in self._found.values())
             if is_here or len(self._waiting) >= _MOST_WAITING:
@@ -150,7 +158,9 @@ class ReproRecorder:
     def on_begin(self, optimizer: Optimizer) -> None:
         """A step begins, and its gradients are there; called by the hub."""
         if self._is_due and not self._plan.only_weights:
-            self._take_all(gradients(self._objects(), optimizer))
+            if self._named is None or not self._named.knows(optimizer):
+                self._named = Named.of(self._objects())
+            self._take_all(self._named.gradients(optimizer))
 
     def on_evaluated(self, loss: Any) -> None:
         """A closure was called; called by the hub."""
@@ -167,15 +177,16 @@ class ReproRecorder:
         return (self._step + 1) % self._plan.every == 0 or self._step + 1 == self._plan.dump_at
 
     def _take_all(self, parts: Iterable[tuple[str, Tensor]]) -> None:
+        is_kept = self._step + 1 == self._plan.dump_at
         for name, part in parts:
-            self._take(name, part)
+            self._found[name] = digest(part)
+            if is_kept:
+                self._kept[name] = part.detach().clone()
 
     def _take(self, name: str, part: Any) -> None:
         if not isinstance(part, Tensor) and type(part).__module__ == "numpy":
             part = part.tobytes() if part.dtype.kind in "OUSV" else torch.from_numpy(part.copy().reshape(-1))
-        if not isinstance(part, Tensor):
+        if isinstance(part, Tensor):
+            self._take_all([(name, part)])
+        else:
             self._found[name] = bytes_digest(part if isinstance(part, bytes) else repr(part).encode())
-            return
-        self._found[name] = digest(part)
-        if self._step + 1 == self._plan.dump_at:
-            self._kept[name] = part.detach().clone()

@@ -85,7 +85,8 @@ class TraceFile:
         if self._file.closed:
             return
         self._file.write(json.dumps({"kind": kind, **fields}) + "\n")
-        self._file.flush()
+        if kind != "values":  # they come in each step, just before its line
+            self._file.flush()
 
     def step(self, step: int, names: Iterable[str], digests: Iterable[str], generators: Mapping[str, str]) -> None:
         """Write the digests of a step; their names only where they are others than before."""

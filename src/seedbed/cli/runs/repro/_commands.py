@@ -1,6 +1,7 @@
 """`seedbed repro repeat`, `replay` and `resume`: the three ways to run a script again."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,9 @@ CommandArgument = Annotated[
     list[str],
     typer.Argument(metavar="-- COMMAND...", help="The script and its arguments; `python` is this command's own."),
 ]
-EveryOption = Annotated[int, typer.Option(min=1, metavar="N", help="Compare only every N-th step.")]
+EveryOption = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Compare only every N-th step, and each one where they differ.")
+]
 WeightsOption = Annotated[
     bool, typer.Option("--only-weights", help="Leave out gradients and states of optimizers: a quarter of the cost.")
 ]
@@ -28,14 +31,33 @@ KeepOption = Annotated[
 ]
 
 
-def repeat(
-    command: CommandArgument,
-    every: EveryOption = 1,
-    only_weights: WeightsOption = False,
-    ignore: IgnoreOption = None,
-    keep: KeepOption = None,
-    as_json: JsonOption = False,
-) -> None:
+def _compares(kind: str, told: str) -> Callable[..., None]:
+    """The command of that name, whose help is `told`."""
+
+    def compare(
+        command: CommandArgument,
+        every: EveryOption = 1,
+        only_weights: WeightsOption = False,
+        ignore: IgnoreOption = None,
+        keep: KeepOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        from seedbed.cli.runs.repro._driver import run_check
+        from seedbed.loop.repro._check import ReproKind, ReproRequest
+
+        def request(folder: Path) -> ReproRequest:
+            named = {"python": sys.executable, "python3": sys.executable}  # the Python that this command runs with
+            words = (named.get(command[0], command[0]), *command[1:])
+            return ReproRequest(ReproKind(kind), words, folder, every, only_weights, frozenset(ignore or ()))
+
+        raise typer.Exit(run_check(request, keep, as_json=as_json))
+
+    compare.__name__, compare.__doc__ = kind, told
+    return compare
+
+
+repeat = _compares(
+    "repeat",
     """Run a script twice, and compare every step of both runs bit by bit.
 
     The script uses seedbed.start. After each step the batch, the values that
@@ -47,18 +69,11 @@ def repeat(
     Examples:
       seedbed repro repeat -- python train.py
       seedbed repro repeat --ignore seconds -- python train.py --epochs 1
-    """
-    _run("repeat", command, every, keep, ignore, only_weights=only_weights, as_json=as_json)
+    """,
+)
 
-
-def replay(
-    command: CommandArgument,
-    every: EveryOption = 1,
-    only_weights: WeightsOption = False,
-    ignore: IgnoreOption = None,
-    keep: KeepOption = None,
-    as_json: JsonOption = False,
-) -> None:
+replay = _compares(
+    "replay",
     """Run a script twice, the second time with the changes of the first, and compare bit by bit.
 
     Nothing is decided again: what took effect in the first run is set at the
@@ -70,18 +85,11 @@ def replay(
     Examples:
       seedbed repro replay -- python train.py
       seedbed repro replay --json -- python train.py --epochs 1
-    """
-    _run("replay", command, every, keep, ignore, only_weights=only_weights, as_json=as_json)
+    """,
+)
 
-
-def resume(
-    command: CommandArgument,
-    every: EveryOption = 1,
-    only_weights: WeightsOption = False,
-    ignore: IgnoreOption = None,
-    keep: KeepOption = None,
-    as_json: JsonOption = False,
-) -> None:
+resume = _compares(
+    "resume",
     """Run a script whole, then kill it half-way and resume it, and compare the rest bit by bit.
 
     A script that calls run.checkpoint and run.restore is killed after one of
@@ -92,27 +100,6 @@ def resume(
     \b
     Examples:
       seedbed repro resume -- python train.py
-      seedbed repro resume --keep /tmp/resumed -- python train.py
-    """
-    _run("resume", command, every, keep, ignore, only_weights=only_weights, as_json=as_json)
-
-
-def _run(
-    kind: str,
-    command: list[str],
-    every: int,
-    keep: Path | None,
-    ignore: list[str] | None,
-    *,
-    only_weights: bool,
-    as_json: bool,
-) -> None:
-    from seedbed.cli.runs.repro._driver import run_check
-    from seedbed.loop.repro._check import ReproKind, ReproRequest
-
-    def request(folder: Path) -> ReproRequest:
-        named = {"python": sys.executable, "python3": sys.executable}  # the Python that this command runs with
-        words = (named.get(command[0], command[0]), *command[1:])
-        return ReproRequest(ReproKind(kind), words, folder, every, only_weights, frozenset(ignore or ()))
-
-    raise typer.Exit(run_check(request, keep, as_json=as_json))
+      seedbed repro resume --keep resumed -- python train.py
+    """,
+)

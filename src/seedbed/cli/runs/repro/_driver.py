@@ -13,7 +13,7 @@ from seedbed.cli.console._progress_bar import labelled_progress_bar
 from seedbed.cli.console._render import errors, out, print_json
 from seedbed.errors import Conflict
 from seedbed.loop.repro._cause import probable_cause
-from seedbed.loop.repro._check import ReproAnswer, ReproRequest, Say, check, measure
+from seedbed.loop.repro._check import ReproAnswer, ReproRequest, Say, check, measure, narrow
 from seedbed.loop.repro._compare import ReproDifference
 from seedbed.loop.repro._dump import Distance
 
@@ -35,7 +35,7 @@ def run_check(request: Callable[[Path], ReproRequest], keep: Path | None, *, as_
     with _folder(keep) as folder, _progress() as say:
         asked = request(folder)
         try:
-            answer = check(asked, say)
+            answer = narrow(asked, check(asked, say), say)
             found = answer.difference
             is_in_both = found is not None and found.what in _TENSORS and not found.first
             distance = measure(asked, found, say) if found is not None and is_in_both else None
@@ -88,7 +88,7 @@ def _text(request: ReproRequest, answer: ReproAnswer, distance: Distance | None)
     elif found is None:
         lines.insert(0, ("green", f"{_scope(request, answer)}: equal, bit by bit"))
     else:
-        lines[:0] = [("bold red", _headline(request, found)), *(("", each) for each in _more(found, distance))]
+        lines[:0] = [("bold red", _headline(request, answer, found)), *(("", each) for each in _more(found, distance))]
         if cause := _cause(answer):
             lines.append(("", f"probable cause: {cause}"))
     return Text("\n").join(Text(words, style) for style, words in lines)
@@ -100,8 +100,8 @@ def _scope(request: ReproRequest, answer: ReproAnswer) -> str:
     return f"{answer.steps} steps{each}{resumed}, {answer.tensors} tensors each"
 
 
-def _headline(request: ReproRequest, found: ReproDifference) -> str:
-    since = "" if request.every == 1 else f" (only every {request.every}th step was compared)"
+def _headline(request: ReproRequest, answer: ReproAnswer, found: ReproDifference) -> str:
+    since = "" if request.every == 1 or answer.is_narrowed else f" (only every {request.every}th step was compared)"
     if found.what not in _PARTS:
         return f"the runs end differently: {found.first} in the first, {found.second} in the second"
     others = f", and {found.num - 1} more" if found.num > 1 else ""
@@ -138,6 +138,7 @@ def _json(
         "steps": answer.steps,
         "every": request.every,
         "tensors": answer.tensors,
+        "narrowed": answer.is_narrowed,
         "resumed_at": answer.resumed_at or None,
         "difference": None if found is None else asdict(found),
         "distance": None if distance is None else {name: _number(each) for name, each in asdict(distance).items()},
