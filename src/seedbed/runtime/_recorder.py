@@ -235,6 +235,11 @@ class Recorder:
                 self._ranges.detach()
                 atexit.unregister(self._stop_at_exit)
 
+    def _forked(self) -> None:
+        # In a child there is no thread that would give back what it held at the fork, say to a finalizer of a run.
+        self._change = threading.Condition()
+        self._queue.clear()
+
     def _stop_at_exit(self) -> None:
         # A profiler that still runs when the interpreter ends would end it with a segmentation fault.
         while (block := self.innermost()) is not None:
@@ -256,3 +261,5 @@ def _enter_quietly(profiler: Any) -> None:
 
 
 RECORDER = Recorder()  # torch has one profiler for the process, so there is one recorder
+if hasattr(os, "register_at_fork"):  # where processes can fork
+    os.register_at_fork(after_in_child=RECORDER._forked)
