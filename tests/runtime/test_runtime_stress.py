@@ -40,6 +40,10 @@ def step_beyond_the_end():
 if sys.argv[1] == "daemon":
     threading.Thread(target=step_beyond_the_end, daemon=True).start()
     began.wait(60)
+elif sys.argv[1] == "thread":
+    ended = threading.Thread(target=lambda: (witness.open_step(1), torch.ones(3) @ torch.ones(3)))
+    ended.start()
+    ended.join()
 else:
     block = witness.open_step(1)
     torch.ones(3) @ torch.ones(3)
@@ -66,7 +70,7 @@ def test_four_threads_of_two_runs_with_every_step_sampled() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("where", ["main", "daemon"])
+@pytest.mark.parametrize("where", ["main", "daemon", "thread"])
 def test_a_step_that_is_open_when_the_process_ends_does_not_crash_it(where: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", OPEN_AT_EXIT, where], capture_output=True, text=True, timeout=300, check=False

@@ -56,6 +56,20 @@ class Recording:
 
 
 @final
+class _ThreadEnd:
+    """Kept in the storage of a thread, it calls `ended` in that thread when the thread ends.
+
+    A profiler that still runs in a thread that has ended ends the process with a segmentation fault.
+    """
+
+    def __init__(self, ended: Callable[[int], None]) -> None:
+        self._ended, self._ident = ended, threading.get_ident()
+
+    def __del__(self) -> None:
+        self._ended(self._ident)
+
+
+@final
 class Recorder:
     """Gives torch's profiler to one block after another, first come, first served. Safe to use from every thread."""
 
@@ -129,6 +143,8 @@ class Recorder:
                 return
             block.profiler = profile(record_shapes=block.detailed)
             self._running = block
+            if getattr(self._open, "end", None) is None:
+                self._open.end = _ThreadEnd(self._stop_with_thread)
             try:
                 _enter_quietly(block.profiler)
             except RuntimeError as error:
@@ -177,6 +193,11 @@ class Recorder:
                 self._running = None
                 self._change.notify_all()
         block.seconds += block.clock() - begin
+
+    def _stop_with_thread(self, ident: int) -> None:
+        block = self._running
+        if block is not None and block.thread.ident == ident == threading.get_ident():
+            self._stop(block)
 
     def _make_way(self, profiler: object) -> None:
         """Let somebody's profiler start: a recording of this thread ends here, and that of another one is waited for.
