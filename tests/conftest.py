@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,6 +25,16 @@ def pytest_collection_finish() -> None:
     """Put aside what the imports made: searches through all objects, for schedulers say, need not look at it again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def no_witness_is_left() -> Iterator[None]:
+    """No test leaves a witness that watches torch's profilers: one that was dropped in a cycle of objects ends here."""
+    yield
+    recorder = getattr(sys.modules.get("seedbed.runtime._recorder"), "RECORDER", None)  # a test may not need torch
+    if recorder is not None and recorder._others._attached:
+        gc.collect()
+        assert recorder._others._attached == 0, "a test left a run open or a witness attached"
 
 
 @pytest.fixture(params=[False, True], ids=["seen", "hidden"])

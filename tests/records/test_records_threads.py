@@ -14,6 +14,7 @@ from records_world import PROJECT, again, commit, draft, store_of_three
 
 from seedbed.contracts import Stage
 from seedbed.records import Baselines, Commit, Store, fsck
+from seedbed.records.journal import EventsLog
 from seedbed.records.log import CommitLog
 from seedbed.records.storage._owner import OwnLock
 
@@ -282,3 +283,25 @@ def test_only_what_a_thread_had_is_forgotten_in_a_child() -> None:
         with held, free, plain:
             assert forgotten == ["held"]
         ends.set()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_log_that_a_child_drops_does_not_wait_for_its_parents_thread(tmp_path: Path) -> None:
+    logs = [EventsLog.open(tmp_path / "events.log")]
+    held, ends, stopped = threading.Event(), threading.Event(), logs[0]._committer._stopped
+
+    def hold() -> None:
+        with stopped._cond:  # type: ignore[attr-defined]
+            held.set()
+            assert ends.wait(LONG)
+
+    with thread(hold):
+        assert held.wait(LONG)
+
+        def drops() -> bool:
+            logs.clear()
+            return True
+
+        assert child(drops)
+        ends.set()
+    logs[0].close()

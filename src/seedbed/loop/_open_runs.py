@@ -1,6 +1,7 @@
 """The runs of this process that are open, so that code far from the loop finds the one it belongs to."""
 
 import atexit
+import os
 import threading
 from functools import cache
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ __all__ = ["left_open", "note_closed", "note_opened", "open_run"]
 # process, as its threads are, and `current_run` has no argument that could carry it.
 _open: list[tuple[int, "Run"]] = []
 _lock = threading.Lock()
+# Nobody holds it at a fork, so that a child can take it.
+os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def note_opened(run: "Run") -> None:

@@ -14,18 +14,20 @@ from collections.abc import Callable, Collection
 from typing import Any, final
 
 import torch
-from torch.autograd.profiler import profile
+from torch.autograd.profiler import profile, record_function
 
 from seedbed.errors import Conflict
+from seedbed.runtime._open_ranges import RangeWatch, end_range, is_inside_backward, stop_profiler
 from seedbed.runtime._other_profilers import OtherProfilers
 from seedbed.runtime._sample import Sample, summarize
 
-__all__ = ["CUT", "ENDING", "MOVED", "OTHER_PROFILER", "RECORDER", "TURN", "Recorder", "Recording"]
+__all__ = ["CUT", "ENDING", "INSIDE", "MOVED", "OTHER_PROFILER", "RECORDER", "TURN", "Recorder", "Recording"]
 
 OTHER_PROFILER = "another profiler was running"
 TURN = "another thread's step was being recorded"
 CUT = "another profiler started inside the step"
 ENDING = "the process was ending"
+INSIDE = "a step or a profiler began or ended inside an operator or a backward pass"
 MOVED = "a step was closed in another thread than it was opened in"
 _MOST_PATIENCE = 60.0  # seconds that somebody's profiler waits for the end of a step that another thread records
 _PATIENCE_AT_EXIT = 5.0  # seconds
@@ -46,9 +48,25 @@ class Recording:
         self.seconds = 0.0
         self.unobserved = ""
         self.closed = self.moved = False
+        self.torn = False  # an operator was open when it stopped
+        self.ranges: list[record_function] = []  # that it saw begin and not end
         self.clock, self.wanted, self.detailed, self.patience, self.parent = clock, wanted, detailed, patience, parent
         self.thread = threading.current_thread()
         self.profiler: Any = None  # torch leaves its methods untyped
+
+
+@final
+class _ThreadEnd:
+    """Kept in the storage of a thread, it calls `ended` in that thread when the thread ends.
+
+    A profiler that still runs in a thread that has ended ends the process with a segmentation fault.
+    """
+
+    def __init__(self, ended: Callable[[int], None]) -> None:
+        self._ended, self._ident = ended, threading.get_ident()
+
+    def __del__(self) -> None:
+        self._ended(self._ident)
 
 
 @final
@@ -61,12 +79,14 @@ class Recorder:
         self._queue: deque[object] = deque()
         self._is_over = False
         self._others = OtherProfilers(self._make_way)
-        self._open = threading.local()  # .top: the innermost block of this thread
+        self._ranges = RangeWatch(self._note_range, self._forget_range)
+        self._open = threading.local()  # .top: the innermost block of this thread; .torn: a block that closed was
 
     def attach(self, owner: object, blocks: Collection[Recording] = ()) -> Callable[[], object]:
         """Watch for other profilers until `owner` is gone or what is returned is called; then close its `blocks`."""
         with self._change:
             if self._others.attach():
+                self._ranges.attach()
                 atexit.register(self._stop_at_exit)
         finalizer = weakref.finalize(owner, self._detach, blocks)
         finalizer.atexit = False
@@ -92,7 +112,9 @@ class Recorder:
         """The innermost open block of this thread."""
         block: Recording | None = getattr(self._open, "top", None)  # a thread's first look finds nothing set
         while block is not None and block.closed:
-            self._stop(block)  # it still runs where it was closed in another thread
+            self._stop(block)  # it still runs where it was closed in another thread or inside a backward pass
+            if self._running is block:
+                break
             if block.moved and block.parent is not None:
                 block.parent.unobserved = block.parent.unobserved or MOVED  # nobody went on recording it
             block = block.parent
@@ -121,6 +143,8 @@ class Recorder:
                 return
             block.profiler = profile(record_shapes=block.detailed)
             self._running = block
+            if getattr(self._open, "end", None) is None:
+                self._open.end = _ThreadEnd(self._stop_with_thread)
             try:
                 _enter_quietly(block.profiler)
             except RuntimeError as error:
@@ -129,6 +153,8 @@ class Recorder:
         block.seconds += block.clock() - begin
 
     def _why_not(self, patience: float) -> str:
+        if is_inside_backward() or self._is_torn():
+            return INSIDE
         has_turn = self._wait(patience)
         if self._is_over:
             return ENDING
@@ -149,9 +175,16 @@ class Recorder:
     def _stop(self, block: Recording) -> None:
         if self._running is not block:
             return
+        if is_inside_backward():
+            block.unobserved = block.unobserved or INSIDE  # it goes on until it can be stopped
+            return
         begin = block.clock()
         try:
-            block.profiler.__exit__(None, None, None)
+            while block.ranges:
+                end_range(block.ranges.pop())
+            block.torn = stop_profiler(block.profiler)
+            if block.torn and block.closed:
+                self._open.torn = True  # nobody tells when that operator ends
             results = block.profiler.kineto_results
             block.sample += summarize(results.events() if results else [], block.detailed)
         finally:
@@ -161,23 +194,55 @@ class Recorder:
                 self._change.notify_all()
         block.seconds += block.clock() - begin
 
+    def _stop_with_thread(self, ident: int) -> None:
+        block = self._running
+        if block is not None and block.thread.ident == ident == threading.get_ident():
+            self._stop(block)
+
     def _make_way(self, profiler: object) -> None:
         """Let somebody's profiler start: a recording of this thread ends here, and that of another one is waited for.
 
-        Raises Conflict when another thread's step does not end.
+        Raises Conflict when another thread's step does not end, or when this one's cannot be stopped here.
         """
         with self._change:
             if self._running is not None and self._running.profiler is profiler:
                 return  # the recorder's own
-            if self._running is not None and self._running.thread is threading.current_thread():
-                self._running.unobserved = CUT
-                self._stop(self._running)
+            here = self._recorded_here()
+            if here is not None:
+                here.unobserved = CUT
+                self._stop(here)
             elif not self._wait(_MOST_PATIENCE):
                 raise Conflict(
                     f"torch.profiler cannot start in this thread: for {_MOST_PATIENCE:.0f} s Seedbed has recorded "
                     "a step in another one, and torch has one profiler for a process. Start it outside that step."
                 )
+            if self._recorded_here() is not None or self._is_torn():
+                raise Conflict(
+                    "torch.profiler cannot start here: a step that Seedbed recorded in this thread has an operator or "
+                    "a backward pass open, and the process would crash when that ends under another profiler. Start "
+                    "it outside operators and hooks, or before the step."
+                )
             self._others.add(profiler)
+
+    def _recorded_here(self) -> Recording | None:
+        running = self._running
+        return running if running is not None and running.thread is threading.current_thread() else None
+
+    def _note_range(self, span: record_function) -> None:
+        if (here := self._recorded_here()) is not None:
+            here.ranges.append(span)
+
+    def _forget_range(self, span: record_function) -> None:
+        here = self._recorded_here()
+        if here is not None and span in here.ranges:
+            here.ranges.remove(span)
+
+    def _is_torn(self) -> bool:
+        """Whether an operator may be open in this thread that began under a recording which has stopped."""
+        block: Recording | None = getattr(self._open, "top", None)
+        while block is not None and not block.torn:
+            block = block.parent
+        return block is not None or bool(getattr(self._open, "torn", False))
 
     def _is_free(self) -> bool:
         # Torch forgets the profiler of a thread that has ended.
@@ -188,7 +253,13 @@ class Recorder:
             self.close(block)
         with self._change:
             if self._others.detach():
+                self._ranges.detach()
                 atexit.unregister(self._stop_at_exit)
+
+    def _forked(self) -> None:
+        # In a child there is no thread that would give back what it held at the fork, say to a finalizer of a run.
+        self._change = threading.Condition()
+        self._queue.clear()
 
     def _stop_at_exit(self) -> None:
         # A profiler that still runs when the interpreter ends would end it with a segmentation fault.
@@ -211,3 +282,5 @@ def _enter_quietly(profiler: Any) -> None:
 
 
 RECORDER = Recorder()  # torch has one profiler for the process, so there is one recorder
+if hasattr(os, "register_at_fork"):  # where processes can fork
+    os.register_at_fork(after_in_child=RECORDER._forked)

@@ -219,8 +219,10 @@ class _BackgroundCommitter:
     """Commits `log` at regular intervals in a thread of its own, until that fails or nobody has the log any more."""
 
     def __init__(self, log: EventsLog, every_seconds: float) -> None:
-        stopped = self._stopped = threading.Event()
-        self._log = weakref.ref(log, lambda _: stopped.set())
+        stopped, owner = threading.Event(), Owner()
+        self._stopped = stopped
+        # In a forked child there is no thread to stop, and one of the parent may have held the event at the fork.
+        self._log = weakref.ref(log, lambda _: stopped.set() if owner.is_here else None)
         self._every_seconds = every_seconds
         self._thread: threading.Thread | None = None
 
