@@ -12,12 +12,13 @@ from seedbed.change._checkpoint import ChangeState
 from seedbed.change._engine import ChangeEngine, Invariant
 from seedbed.change._history import ChangeHistory, ChangeRecord
 from seedbed.change._ledger import ChangeJournal
+from seedbed.change.bindings._binding import Binding
 from seedbed.change.bindings._delivered_batches import num_rows, track_batches
 from seedbed.change.bindings._mixture import MixtureSampler
 from seedbed.change.guards._guards import GUARDS
 from seedbed.change.guards._proposal import Guard
 from seedbed.change.parameters._delta import Delta
-from seedbed.errors import Conflict, ContractBroken, InvalidInput, NotFound
+from seedbed.errors import Conflict, InvalidInput, NotFound
 from seedbed.loop.settings._deltas import joint_deltas, require_apart
 from seedbed.loop.settings._find import FINDERS, Findings, find_settings, found
 from seedbed.loop.settings._found import (
@@ -37,6 +38,7 @@ from seedbed.loop.settings._names import SettingNames
 from seedbed.loop.settings._overrides import NO_OVERRIDES, Overrides, checked_overrides
 from seedbed.loop.settings._replaceable import LoaderSetting
 from seedbed.loop.settings._slip import SlipGuard
+from seedbed.loop.settings._trainable import TrainableGuard, require_trainable
 from seedbed.loop.settings._view import SettingsView, SettingView
 
 __all__ = ["Settings"]
@@ -77,8 +79,8 @@ class Settings:
 
     @property
     def guards(self) -> tuple[Guard, ...]:
-        """The guards for an engine of one's own: that against slips, then the usual ones."""
-        return (SlipGuard(self._paces), *GUARDS)
+        """The guards for an engine of one's own: against slips and against freezing all, then the usual ones."""
+        return (SlipGuard(self._paces), TrainableGuard(self._binding_of, lambda: self._objects), *GUARDS)
 
     def engine(
         self,
@@ -90,7 +92,8 @@ class Settings:
 
         A change after which no weight would train is undone.
         """
-        engine = ChangeEngine(journal, {}, (), self.guards, (self._require_trainable, *invariants), proposers)
+        must_hold = (lambda: require_trainable(self._objects), *invariants)
+        engine = ChangeEngine(journal, {}, (), self.guards, must_hold, proposers)
         engine.extend({each.key: each.binding for each in self.found}, [each.parameter for each in self.found])
         self._engine = engine
         return engine
@@ -277,6 +280,10 @@ class Settings:
                 return found(candidate, self._overrides).key
         return None
 
+    def _binding_of(self, key: str) -> Binding | None:
+        found = self._found.get(key)
+        return None if found is None else found.binding
+
     def _deltas(self, delta: Delta) -> list[Delta]:
         joint = self._joints.get(delta.parameter)
         if joint is None:
@@ -287,11 +294,6 @@ class Settings:
         paths = [each.parameter.path for each in self.found if each.parameter.path[1:2] == (FREEZE,)]
         if key in self._found and self._found[key].parameter.path in paths:
             require_apart(self._found[key].parameter.path, paths, history)
-
-    def _require_trainable(self) -> None:
-        groups = [group for each in self._objects.optimizers.values() for group in each.param_groups]
-        if groups and not any(weight.requires_grad for group in groups for weight in group["params"]):
-            raise ContractBroken("no weight would be left to train: every one that an optimizer holds would be frozen")
 
     def _require_engine(self) -> ChangeEngine:
         if self._engine is None:

@@ -1,7 +1,6 @@
 """What a run says of itself to those who may ask it for something: its settings, and whether it takes requests."""
 
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+import reprlib
 from math import isfinite
 from typing import Protocol, Self
 
@@ -9,6 +8,8 @@ from pydantic import AwareDatetime, ValidationError
 
 from seedbed.contracts import Message
 from seedbed.errors import NotFound, StoreCorrupt
+from seedbed.loop.settings._names import LISTED
+from seedbed.loop.settings._nearest import nearest_words
 from seedbed.loop.steering._post import Post
 from seedbed.records import canonical_json
 from seedbed.records._status import is_claimed
@@ -104,7 +105,8 @@ class Door(Message):
         for row in self.settings:
             if name == row.key or (name and name == row.short):
                 return row
-        raise NotFound(f"the run has no setting {name!r}; {_nearest(name, self.settings)}")
+        known = [each.short or each.key for each in self.settings]
+        raise NotFound(f"the run has no setting {reprlib.repr(name)}; {nearest_words(name, known)}; {LISTED}")
 
 
 _FILE = "door.json"  # among the requests: a view that is written again every few seconds
@@ -135,16 +137,3 @@ def show_door(post: Post, door: Door) -> None:
     """Replace what the run said last, unless a later attempt has said something. Raises StoreUnavailable."""
     if not later_attempt(post, door.attempt):
         post.files.replace(f"{post.requests}/{_FILE}", door.encoded(), durable=False)
-
-
-def _nearest(name: str, rows: Sequence[SettingRow]) -> str:
-    known = list(_names(rows))
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
-    return f"the nearest are {near}" if near else f"there are {known}"
-
-
-def _names(rows: Iterable[SettingRow]) -> Iterable[str]:
-    for row in rows:
-        yield row.short or row.key
-        if row.short:
-            yield row.key
