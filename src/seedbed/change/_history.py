@@ -7,14 +7,13 @@ from enum import StrEnum
 from typing import Any, final
 
 from seedbed.change.guards._proposal import Decision, GuardResult, Move
-from seedbed.change.parameters._delta import Add, Delta, Operation, Scale, Set
+from seedbed.change.parameters._delta import Delta, Operation, Set
+from seedbed.change.parameters._operations import OPERATIONS
 from seedbed.contracts import Outcome
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.records import Entry
 
 __all__ = ["ChangeHistory", "ChangeRecord", "Kind", "fold"]
-
-_OPERATIONS: Mapping[str, type[Set] | type[Add] | type[Scale]] = {"SET": Set, "ADD": Add, "SCALE": Scale}
 
 
 class Kind(StrEnum):
@@ -283,7 +282,7 @@ def _as_before(record: ChangeRecord, kept: int) -> ChangeRecord:
 
 
 def _proposed(payload: Mapping[str, Any]) -> ChangeRecord:
-    kind, value = _OPERATIONS[payload["op"]["kind"]], float(payload["op"]["value"])
+    kind, value = OPERATIONS[payload["op"]["kind"]], float(payload["op"]["value"])
     op: Operation = Set(value, payload["op"].get("relative", False)) if kind is Set else kind(value)
     return ChangeRecord(
         id=int(payload["id"]),
