@@ -31,9 +31,11 @@ def operation_of(set_to: object = None, add: object = None, scale: object = None
     [(name, value)] = chosen.items()
     number = finite(value)
     if number is None or isinstance(value, bool):
-        kind = type(value).__qualname__
-        shown = (
-            f"an int of {value.bit_length()} bits" if type(value) is int else f"{reprlib.repr(value)} of type {kind}"
-        )
-        raise InvalidInput(f"propose: {name} is {shown}, expected a finite number")
+        raise InvalidInput(f"propose: {name} is {_shown(value)}, expected a finite number")
     return OPERATIONS[name.upper()](number)
+
+
+def _shown(value: object) -> str:
+    if type(value) is int:
+        return f"an int of {value.bit_length()} bits"
+    return f"{reprlib.repr(value)} of type {type(value).__qualname__}"

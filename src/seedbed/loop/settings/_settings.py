@@ -1,6 +1,7 @@
 """All settings of a loop in one object: found, named, listed, and proposed to an engine that takes later ones too."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from math import isfinite, isinf
 from types import MappingProxyType
@@ -187,7 +188,7 @@ class Settings:
         the number of draws would be lost.
         """
         owners = {name or "loader" for name, each in self._objects.loaders.items() if each is loader}
-        bound = [each.binding for each in self.found if each.parameter.path[0] in owners]
+        bound = [each.binding for each in self.found if each.parameter.path[0] in owners and not self._is_gone(each)]
         listeners = {id(each.listener): each.listener for each in bound if isinstance(each, LoaderSetting)}
         if not listeners:
             return iter(loader) if batches is None else batches
@@ -209,7 +210,8 @@ class Settings:
     def _listed(self) -> list[str]:
         """The keys of the settings, of several together before the first of them."""
         first = {each.members[0]: each.key for each in self._joints.values()}
-        return [key for each in self._found for key in (first.get(each), each) if key is not None]
+        listed = [key for each in self._found for key in (first.get(each), each) if key is not None]
+        return [each for each in listed if each not in self._unbound]
 
     def _state(self) -> str:
         """The hash of all values; empty where there is none, as of a value that is not finite."""
@@ -241,6 +243,7 @@ class Settings:
             earlier = self._found.get(each.key)
             if earlier and isinstance(earlier.binding, LoaderSetting) and isinstance(each.binding, LoaderSetting):
                 earlier.binding.take(each.binding)
+        gone = self._gone({each.key for each in findings.settings}, {each.key: each for each in findings.unbound})
         # Of a kind that is bound nothing is added: its groups may be equal by now, or differ, and were not then.
         known = {each.parameter.path[:2] for each in self.found}
         new = tuple(each for each in findings.settings if each.parameter.path[:2] not in known)
@@ -248,8 +251,22 @@ class Settings:
         keys = {each.key for each in new}
         self._joints.update({each.key: each for each in findings.joints if keys.issuperset(each.members)})
         taken = {**self._found, **self._joints}
-        self._unbound = {each.key: each for each in findings.unbound if each.key not in taken}
+        self._unbound = {**gone, **{each.key: each for each in findings.unbound if each.key not in taken}}
         return new
+
+    def _gone(self, now: AbstractSet[str], unbound: Mapping[str, Unbound]) -> dict[str, Unbound]:
+        """The settings of loaders that were replaced by one without them, which nothing reads any more."""
+        gone: dict[str, Unbound] = {}
+        for each in self.found:
+            if isinstance(each.binding, LoaderSetting) and each.key not in now:
+                each.binding.leave()
+                why = "its loader was replaced by one without it"
+                gone[each.key] = unbound.get(each.key, Unbound(each.key, why, each.short))
+        return gone
+
+    def _is_gone(self, one: Found) -> bool:
+        """Whether it was of a loader that was replaced by one without it."""
+        return one.key in self._unbound
 
     def _name_as(self, keys: Iterable[str]) -> None:
         """Find again those kinds of settings that are others by these keys."""
