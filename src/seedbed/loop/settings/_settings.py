@@ -19,6 +19,7 @@ from seedbed.change.bindings._mixture import MixtureSampler
 from seedbed.change.guards._guards import GUARDS
 from seedbed.change.guards._proposal import Guard
 from seedbed.change.parameters._delta import Delta
+from seedbed.contracts import SettingView
 from seedbed.errors import Conflict, InvalidInput, NotFound
 from seedbed.loop.settings._deltas import joint_deltas, require_apart
 from seedbed.loop.settings._find import FINDERS, Findings, find_settings, found
@@ -40,7 +41,7 @@ from seedbed.loop.settings._overrides import NO_OVERRIDES, Overrides, checked_ov
 from seedbed.loop.settings._replaceable import LoaderSetting
 from seedbed.loop.settings._slip import SlipGuard
 from seedbed.loop.settings._trainable import TrainableGuard, require_trainable
-from seedbed.loop.settings._view import SettingsView, SettingView
+from seedbed.loop.settings._view import SettingsView
 
 __all__ = ["Settings"]
 

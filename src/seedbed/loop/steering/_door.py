@@ -1,12 +1,10 @@
 """What a run says of itself to those who may ask it for something: its settings, and whether it takes requests."""
 
 import reprlib
-from math import isfinite
-from typing import Protocol, Self
 
 from pydantic import AwareDatetime, ValidationError
 
-from seedbed.contracts import Message
+from seedbed.contracts import Message, SettingView
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.loop.settings._names import LISTED
 from seedbed.loop.settings._nearest import nearest_words
@@ -14,70 +12,7 @@ from seedbed.loop.steering._post import Post
 from seedbed.records import canonical_json
 from seedbed.records._status import is_claimed
 
-__all__ = ["Door", "SettingRow", "ShownSetting", "later_attempt", "read_door", "show_door"]
-
-
-class ShownSetting(Protocol):
-    """One setting of a run that can be changed, as the run finds it."""
-
-    @property
-    def key(self) -> str:
-        """Its whole name."""
-
-    @property
-    def short(self) -> str:
-        """Its short name, "" for none."""
-
-    @property
-    def value(self) -> float | None:
-        """The live value; None where there is no number to show."""
-
-    @property
-    def low(self) -> float | None:
-        """The lowest value that the guards let through; None where it cannot be changed."""
-
-    @property
-    def high(self) -> float | None:
-        """The highest value that the guards let through; None where it cannot be changed."""
-
-    @property
-    def unit(self) -> str:
-        """The unit of the three."""
-
-    @property
-    def movable_at(self) -> int | None:
-        """The step at which it may move again; None where it cannot be changed."""
-
-    @property
-    def why_not(self) -> str:
-        """Why it may not move now, "" where it may."""
-
-
-class SettingRow(Message):
-    """One setting, as `ShownSetting`; a live value that is not finite is None."""
-
-    key: str
-    short: str = ""
-    value: float | None
-    low: float | None
-    high: float | None
-    unit: str = "1"
-    movable_at: int | None = 0
-    why_not: str = ""
-
-    @classmethod
-    def of(cls, setting: ShownSetting) -> Self:
-        """The row of a live setting."""
-        return cls(
-            key=setting.key,
-            short=setting.short,
-            value=setting.value if setting.value is not None and isfinite(setting.value) else None,
-            low=setting.low,
-            high=setting.high,
-            unit=setting.unit,
-            movable_at=setting.movable_at,
-            why_not=setting.why_not,
-        )
+__all__ = ["Door", "later_attempt", "read_door", "show_door"]
 
 
 class Door(Message):
@@ -93,14 +28,14 @@ class Door(Message):
     is_open: bool
     told: str = ""
     state: str = ""
-    settings: tuple[SettingRow, ...] = ()
+    settings: tuple[SettingView, ...] = ()
     at: AwareDatetime
 
     def encoded(self) -> bytes:
         """The bytes of its file."""
         return canonical_json(self.model_dump(mode="json"))
 
-    def require(self, name: str) -> SettingRow:
+    def require(self, name: str) -> SettingView:
         """The setting of that whole or short name. Raises NotFound, with the nearest."""
         for row in self.settings:
             if name == row.key or (name and name == row.short):
