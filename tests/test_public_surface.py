@@ -16,7 +16,7 @@ PUBLIC_MODULES = {"__init__.py", "__main__.py", "errors.py"}
 
 DURABLE = r"\bos\.(fsync|fdatasync|link|replace|rename|renames|truncate|ftruncate)\b|\.(rename|hardlink_to|truncate)\("
 UNSAFE = r"\bpickle\b|\btorch\.load\(|\byaml\.(unsafe_|full_)?load\b|\bshell=True|\bos\.(system|popen)\("
-LAZY = ["import lazy_loader", "__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)"]
+LAZY = ["from seedbed._lazy import attach", "__getattr__, __dir__, __all__ = attach(__name__, __file__)"]
 NAMES_FROM_OS = r"^\s*from os import"
 
 

@@ -4,8 +4,8 @@ The door is lazy: `import seedbed` does not import torch, `seedbed.start` does. 
 which type checkers read too.
 """
 
-import lazy_loader
+from seedbed._lazy import attach
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

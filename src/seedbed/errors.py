@@ -105,7 +105,8 @@ def exit_codes() -> Iterator[None]:
 
     A SeedbedError becomes one line on stderr and SystemExit with its exit code, Ctrl-C one line and 130. Of every other
     error `sys.excepthook` shows the traceback, and the script ends with 70, since 1 says that a gate failed. SIGTERM
-    ends a script at once, unless it says `signal(SIGTERM, default_int_handler)`.
+    ends a script at once, unless it says `signal(SIGTERM, default_int_handler)`; during a run of `seedbed.start` it is
+    as Ctrl-C.
     """
     try:
         yield

@@ -32,6 +32,26 @@ def test_a_store_that_is_a_file_is_refused_and_the_file_stays(tmp_path, inside):
     assert file.read_text() == "mine"
 
 
+@pytest.mark.slow
+def test_a_start_leaves_the_random_generators_as_it_found_them(tmp_path):
+    program = """
+import random, numpy, torch
+random.seed(1), numpy.random.seed(1), torch.manual_seed(1)
+def states():
+    return repr((random.getstate(), numpy.random.get_state(legacy=False), torch.get_rng_state().tolist()))
+model = torch.nn.Linear(1, 1)
+before = states()
+import seedbed
+with seedbed.start(model, project="p", store="s", quiet=True) as run:
+    with run.one_step():
+        run.log(x=1)
+    assert states() == before
+    run.result(x=1)
+assert states() == before
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -4,6 +4,6 @@ The room is lazy: what it offers is imported when it is first used. The names ar
 checkers read too.
 """
 
-import lazy_loader
+from seedbed._lazy import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

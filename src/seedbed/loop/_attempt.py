@@ -1,6 +1,7 @@
 """The attempt that a run records, and the engine that changes its settings; both begin with their first use."""
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar, final
@@ -52,6 +53,7 @@ class Attempt:
         self._engine: ChangeEngine | None = None
         self._restored: ChangeState | None = None
         self._unbound: dict[str, Mapping[str, float]] = {}  # of a checkpoint, whose loader has not come yet
+        self._began = time.monotonic()
 
     @property
     def has_begun(self) -> bool:
@@ -62,6 +64,11 @@ class Attempt:
     def leads(self) -> bool:
         """Whether this process keeps the record: the only one, or rank 0."""
         return self.ranks is None or self.ranks.leads
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds that the run has taken, over its attempts."""
+        return time.monotonic() - self._began
 
     @property
     def record(self) -> ActiveRun:
@@ -133,17 +140,19 @@ class Attempt:
     def bind(self, objects: LiveObjects) -> None:
         """Take these objects, also in the place of those of equal names.
 
-        Raises Conflict where one would take the place of another that the engine watches already.
+        Raises Conflict where one would take the place of another that the engine watches already, and as `settings`;
+        then nothing is bound.
         """
         kinds = ("models", "optimizers", "schedulers")
         taken = [kind for kind in kinds if getattr(self.objects, kind).keys() & getattr(objects, kind).keys()]
         if self._engine is not None and taken:
             raise Conflict(f"bind: the run has begun with other {', '.join(taken)}; bind before its first step")
-        self.objects = joined(self.objects, objects)
+        together = joined(self.objects, objects)
         if self._engine is None:
-            self._settings = None
+            self._settings = Settings(together, self._overrides, self._finders)
         else:
             self.settings.add(objects)
+        self.objects = together
 
     def take(self, candidate: BoundSetting) -> None:
         """Take a setting that is kept elsewhere than on the objects."""
@@ -174,10 +183,14 @@ class Attempt:
         _ = self.engine
         return self.settings.propose(delta, step, against=against)
 
-    def resume(self, run_id: str, changes: ChangeState) -> None:
-        """Be the next attempt of `run_id`, with the changes of its checkpoint. Raises Conflict once it has begun."""
+    def resume(self, run_id: str, changes: ChangeState, elapsed: float) -> None:
+        """Be the next attempt of `run_id`, with the changes of its checkpoint, `elapsed` seconds after its begin.
+
+        Raises Conflict once it has begun.
+        """
         self.require_resumable(run_id)
         self._run_id, self._restored = run_id, changes
+        self._began -= elapsed
 
     def require_resumable(self, run_id: str) -> None:
         """Raise Conflict where this cannot be the next attempt of `run_id`: it has begun, or is another run."""

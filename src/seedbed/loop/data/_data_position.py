@@ -1,6 +1,6 @@
 """Where in its data a loop is, so that a resumed one goes on with the batch after its last step, or says why not."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from typing import Any, TypeVar, cast, final
 
 from torch import Tensor
@@ -57,6 +57,9 @@ class DataPosition:
     def begin(self, loader: Iterable[Batch]) -> Iterator[Batch]:
         """Begin a pass over `loader`, or go on with the one that was restored."""
         pending, self._pending = self._pending, None
+        if pending is not None and pending["of"] != _called(loader):
+            self._note(f"the checkpoint is of a pass over {pending['of']}, and the loop goes on with {_called(loader)}")
+            pending = None
         self._loader, self._last = loader, None
         sampler: object = getattr(loader, "batch_sampler", None)
         self._sampler = sampler if isinstance(sampler, _BATCHERS) else None
@@ -84,9 +87,12 @@ class DataPosition:
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
+        if self._pending is not None:  # the pass that was restored has not begun
+            return {**self._pending, "unknown": self.unknown}
         is_whole = self.used == self.delivered
         kept = _state_of(self._loader) if is_whole else None
         return {
+            "of": _called(self._loader),
             "used": self.used,
             "begun": self._begun,
             "own": _own(self._loader),
@@ -98,7 +104,7 @@ class DataPosition:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from `state` at the next `begin`."""
-        self._pending = state
+        self._pending = state if state["of"] else None
         self._note(state["unknown"])
 
     def release(self) -> None:
@@ -195,6 +201,22 @@ def _warm(loader: object) -> None:
         iter(loader)
         restore_generators(now)
         _set_own(loader, now["own"])
+
+
+def _called(loader: object) -> str:
+    """What tells it from another loader of the loop: its class, its data, their number; empty without one."""
+    if loader is None:
+        return ""
+    data: object = getattr(loader, "dataset", None)  # loaders share no class
+    of = f" of {type(data).__qualname__}" if data is not None else ""
+    return f"a {type(loader).__qualname__}{of}, {_length(data if isinstance(data, Sized) else loader)}"
+
+
+def _length(items: object) -> str:
+    try:
+        return f"{len(items)} long" if isinstance(items, Sized) else "of unknown length"
+    except TypeError:  # a DataLoader has a length only where its data have one
+        return "of unknown length"
 
 
 def _states(loader: object) -> dict[str, Any]:

@@ -3,6 +3,6 @@
 The sub-room is lazy, so that what it says of a run can be read without importing torch.
 """
 
-import lazy_loader
+from seedbed._lazy import attach
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

@@ -9,7 +9,7 @@ from typing import final
 from seedbed.change import Delta
 from seedbed.loop._attempt import Attempt
 from seedbed.loop._stop import StopRequested
-from seedbed.loop._together import Together
+from seedbed.loop.live._together import Together
 from seedbed.loop.steering import Asked, Controls, Desk, Post, Steering, Verb, close_door
 
 __all__ = ["Requests"]

@@ -7,8 +7,8 @@ from typing import Any, final
 from torch.optim import Optimizer
 
 from seedbed.errors import SeedbedError
-from seedbed.loop._step_count import StepCount
 from seedbed.loop.data._data_position import DataPosition
+from seedbed.loop.live._step_count import StepCount
 from seedbed.runtime import StepBlock, Witness
 
 __all__ = ["StepEvents", "Stepping"]
@@ -45,7 +45,7 @@ class Stepping:
         self.late: SeedbedError | None = None  # an error of a step that was left with the loop
         self._witness, self._events = witness, events
         self._count: StepCount | None = None
-        self._taken = self._taken_before = 0
+        self._taken = self._taken_before = self._first_iteration = 0
         self._block: StepBlock | None = None
 
     @property
@@ -59,9 +59,19 @@ class Stepping:
         return self._block is not None
 
     @property
-    def has_stepped(self) -> bool:
-        """Whether the optimizer stepped since the last iteration began."""
-        return self.step > self._taken_before
+    def done(self) -> int:
+        """The steps that a checkpoint of this moment holds: without an optimizer, the step in progress is one."""
+        return self.step + (self._count is None and self.is_open)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the iteration that began last has made its step."""
+        return self.done > self._taken_before
+
+    @property
+    def is_between(self) -> bool:
+        """Whether an iteration of this attempt has begun since the last step, and made none."""
+        return not self.is_done and self.iteration > self._first_iteration
 
     def count(self, optimizer: Optimizer | None) -> None:
         """Count the steps of `optimizer` from now on."""
@@ -83,32 +93,37 @@ class Stepping:
         if self._close_step():
             self._events.between()
 
-    def _close_step(self) -> bool:
+    def _close_step(self, problem: BaseException | None = None) -> bool:
+        """Close it, judged unless there was a problem; whether one was open."""
         if self._block is None:
             return False
+        taken = self.done
         block, self._block = self._block, None
         try:
-            block.close()
+            block.close(problem)
         finally:
-            if self._count is None:
-                self._taken += 1
-            taken = self.step
             if taken > self._taken_before:
+                self._taken = taken
                 self.position.stepped()
                 self._events.taken(taken)
         return True
 
     def leave_step(self) -> None:
-        """Close the step that is open as the loop is left; an error is kept in `late`."""
+        """Close the step that is open as the loop is left; an error is kept in `late`.
+
+        A pass is left by `break` as by an error. So a step in which the optimizer did not step is not judged.
+        """
         try:
-            self._close_step()
+            self._close_step(None if self.step > self._taken_before else GeneratorExit())
             self._events.left()
         except SeedbedError as problem:
             self.late = self.late or problem
 
     def drop_step(self, problem: BaseException) -> None:
-        """Close the step in which the loop was left by an error: it proves nothing."""
-        if self._block is not None:
+        """Close the step that an error ended: it is not judged, and was made only if the optimizer stepped."""
+        if self._count is not None:
+            self._close_step(problem)
+        elif self._block is not None:  # nothing tells whether it was made
             block, self._block = self._block, None
             block.close(problem)
 
@@ -131,15 +146,15 @@ class Stepping:
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        if self._block is not None and self.has_stepped:
+        if self.is_open and self.is_done:
             self.position.stepped()
         # A resumed loop goes back to the last step, and takes the micro-batches after it again.
         iteration = self.iteration - (self.position.delivered - self.position.used)
-        counts = {"step": self.step, "iteration": iteration, "epoch": self.epoch}
+        counts = {"step": self.done, "iteration": iteration, "epoch": self.epoch}
         return {**counts, "position": self.position.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from `state`."""
         self._taken, self.iteration, self.epoch = state["step"], state["iteration"], state["epoch"]
-        self._taken_before = self._taken
+        self._taken_before, self._first_iteration = self._taken, self.iteration
         self.position.restore(state["position"])

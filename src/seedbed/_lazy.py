@@ -1,0 +1,26 @@
+"""How the rooms are lazy: a name is imported when it is first used."""
+
+import random
+from collections.abc import Callable
+
+import lazy_loader
+
+__all__ = ["attach"]
+
+
+def attach(package: str, file: str) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
+    """`__getattr__`, `__dir__` and `__all__` of a package whose names are listed in the `.pyi` beside its `file`.
+
+    What is imported leaves Python's random generator as it was: rich draws from it as it is imported, and a training
+    that seeded it before would see other numbers.
+    """
+    find, names, public = lazy_loader.attach_stub(package, file)
+
+    def found(name: str) -> object:
+        state = random.getstate()
+        try:
+            return find(name)
+        finally:
+            random.setstate(state)
+
+    return found, names, public

@@ -1,0 +1,175 @@
+"""What a run keeps for its resume: written to a checkpoint or into one of the loop's own, and taken up again."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, final
+
+from seedbed.change import ChangeState
+from seedbed.errors import Conflict
+from seedbed.loop._attempt import Attempt
+from seedbed.loop._checkpoint import load_parts, read_checkpoint, write_checkpoint
+from seedbed.loop._plan import PlannedChanges
+from seedbed.loop._values import StepValues
+from seedbed.loop.data._generators import generator_states, restore_generators
+from seedbed.loop.live._stepping import Stepping
+from seedbed.loop.live._together import Together
+from seedbed.loop.live._together_checkpoint import own_state, read_together, write_together
+from seedbed.loop.ranks._ranks import Place
+from seedbed.runtime import Witness
+
+__all__ = ["Checkpointing"]
+
+_STATE_VERSION = 1
+_BETWEEN = (
+    "the checkpoint was written between two steps of the optimizer, after other iterations; write it right after a step"
+)
+
+
+@final
+class Checkpointing:
+    """Writes and restores the checkpoints of a run, and those that somebody asks for from outside.
+
+    `random_unknown` is why the random numbers since a resume may be other than without one; empty where they are the
+    same. `say` tells the person who watches.
+    """
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        steps: Stepping,
+        values: StepValues,
+        planned: PlannedChanges,
+        witness: Witness,
+        say: Callable[[str], None],
+    ) -> None:
+        self.together: Together | None = None
+        self.random_unknown = ""
+        self._attempt, self._steps, self._values, self._planned = attempt, steps, values, planned
+        self._witness, self._say = witness, say
+        self._last: Path | None = None
+        self._last_step = 0
+        self._gives_state = False  # whether the loop keeps values of its own in its checkpoint
+        self._write_asked: Callable[[], str] | None = None
+
+    def ask_by(self, write: Callable[[], str]) -> None:
+        """Have `write` write what somebody asks for from outside, and return what it wrote, in words."""
+        self._write_asked = write
+
+    def is_due(self, every: int) -> bool:
+        """Whether a multiple of `every` steps is done that was not written yet."""
+        return self._steps.done % every == 0 and self._steps.done != self._last_step
+
+    def write(self, path: Path, given: Mapping[str, object]) -> None:
+        """Write the loop's own checkpoint, with what it gives. Raises as `write_checkpoint`."""
+        self._write(path, given)
+        self._last, self._gives_state, self._last_step = path, bool(given), self._steps.done
+
+    def asked(self) -> str:
+        """Write the checkpoint that somebody asked for, in words: where the loop writes its own, if that loses nothing.
+
+        Beside it, where the loop keeps values of its own there, which only it can give; else in the run's folder.
+        """
+        if self._write_asked is not None:
+            return self._write_asked()
+        own = self._last
+        if own is None:
+            path, told = Path("checkpoint"), "; it is in the run's folder, `run.restore` takes its path"
+            path = self._attempt.record.path(path.name) if self._attempt.leads else path
+        elif self._gives_state:
+            path, told = own.with_name(f"{own.stem}-asked{own.suffix}"), f", without what the loop keeps in {own.name}"
+        else:
+            path, told = own, ""
+        self._write(path, {})
+        return f"wrote {path.name} after step {self._steps.done}{told}"
+
+    def restore(self, path: Path) -> Mapping[str, Any] | None:
+        """Go on from the checkpoint at `path`; what the loop gave it, None where there is nothing to resume.
+
+        Raises as `read_checkpoint`, `load_parts` and `load`.
+        """
+        ranks = self._attempt.find_ranks()
+        found = self._resumable(path) if ranks is None else read_together(ranks, path, self._resumable)
+        if found is None:
+            return None
+        _ = self._attempt.settings  # found before anything is loaded, with bounds from the values that the run began at
+        load_parts(found, self._attempt.objects, path)
+        self.load(found["run"])
+        given: Mapping[str, Any] = found["given"]
+        return given
+
+    def state(self) -> dict[str, Any]:
+        """The state of the run, besides its models, optimizers and schedulers; what was logged so far is written."""
+        if self._steps.is_done:
+            self._values.end_step(self._steps.done)
+        self._values.flush()  # a resumed run logs the steps from here on
+        attempt, changes = self._attempt, self._attempt.engine.state(self._steps.done)
+        if not attempt.leads:
+            changes = changes.model_copy(update={"journal_head": None})
+        return {
+            "schema_version": _STATE_VERSION,
+            "project": attempt.project,
+            "run_id": attempt.run_id,
+            "elapsed_seconds": attempt.elapsed,
+            "steps": self._steps.state(),
+            "changes": changes.model_dump_json(),
+            "planned": self._planned.state(),
+            "witness": self._witness.state(),
+            "generators": generator_states(),
+            "random_unknown": self.random_unknown or (_BETWEEN if self._steps.is_between else ""),
+            **({} if attempt.ranks is None else attempt.ranks.place()),
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state` returned, after models, optimizers and schedulers were loaded.
+
+        Raises Conflict once the run has begun, and for a run of another project or one that has finished.
+        """
+        self._require_resumable(state)
+        own = own_state(state, self._attempt.find_ranks())
+        changes = ChangeState.model_validate_json(state["changes"])
+        self._attempt.resume(state["run_id"], changes, state["elapsed_seconds"])
+        self._steps.restore({**state["steps"], **({} if own is None else {"position": own["position"]})})
+        self._last_step = self._steps.step
+        self._planned.restore(state["planned"])
+        self._witness.load_state(state["witness"])
+        self.random_unknown = state["random_unknown"]
+        if own is None:
+            self.random_unknown = "the checkpoint is of other processes"
+        else:
+            restore_generators(own["generators"])
+        if self.random_unknown:
+            self._say(f"resumed, and random numbers may be others than without the resume: {self.random_unknown}")
+
+    def _write(self, path: Path, given: Mapping[str, object]) -> None:
+        objects = self._attempt.objects
+        if self.together is None:
+            write_checkpoint(path, objects, self.state(), given)
+        else:
+            self.together.settle(Place.CHECKPOINT, self._steps.step)
+            write_together(self.together.ranks, path, objects, self.state(), given)
+
+    def _resumable(self, path: Path) -> dict[str, Any] | None:
+        found = read_checkpoint(path)
+        if found is None:
+            return None
+        state = found["run"]
+        if self._attempt.is_finished(state["run_id"], state["project"]):
+            self._say(f"{path} is of run {state['run_id']}, which has finished: this is a new run")
+            return None
+        self._require_resumable(state)
+        return found
+
+    def _require_resumable(self, state: Mapping[str, Any]) -> None:
+        """Before anything is loaded: raise Conflict where this run cannot go on from that state."""
+        project = self._attempt.project
+        if state["project"] != project:
+            raise Conflict(
+                f"the checkpoint is of project {state['project']}, and this run is of {project}; start it with "
+                f"project={state['project']!r}, or move the checkpoint away"
+            )
+        if state["schema_version"] != _STATE_VERSION:
+            raise Conflict(
+                f"the checkpoint is of version {state['schema_version']}, expected {_STATE_VERSION}; go on with the "
+                "version of Seedbed that wrote it"
+            )
+        self._attempt.require_resumable(state["run_id"])

@@ -1,0 +1,281 @@
+"""A run while it goes on: what happens at its begin, at and between its steps, and at its end."""
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar, final
+
+from seedbed.contracts import AuditRun, GateReport, RunStatus
+from seedbed.errors import Conflict, InvalidInput, SeedbedError
+from seedbed.loop._attempt import Attempt
+from seedbed.loop._commit import draft_of, judged
+from seedbed.loop._declared import Declared
+from seedbed.loop._ending import NO_RESULT, ending_of
+from seedbed.loop._mirror import Mirrors
+from seedbed.loop._objects import first_optimizer
+from seedbed.loop._results import nested
+from seedbed.loop._shown import Shown
+from seedbed.loop._values import StepValues
+from seedbed.loop.live._checkpointing import Checkpointing
+from seedbed.loop.live._proposing import Proposing
+from seedbed.loop.live._requests import Requests
+from seedbed.loop.live._signals import EndingSignals
+from seedbed.loop.live._stepping import StepEvents, Stepping
+from seedbed.loop.live._together import Together
+from seedbed.loop.live._together_end import TogetherEnd
+from seedbed.loop.provenance import Collecting, collect
+from seedbed.loop.ranks._ranks import Place
+from seedbed.loop.repro._recorder import ReproRecorder
+from seedbed.records import Commit, SnapshotDraft
+from seedbed.runtime import Contract, Witness
+
+__all__ = ["LiveRun"]
+
+Batch = TypeVar("Batch")
+_LOOK_SECONDS = 0.05  # how often to ask whether there is anything to do between two steps, all of which may wait
+
+
+@final
+class LiveRun:
+    """The parts of a run, and when each of them acts. Nothing is recorded before `begin`."""
+
+    def __init__(self, attempt: Attempt, declared: Declared, contract: Contract, made_of: Collecting | None) -> None:
+        """Without `made_of` the record is drafted elsewhere."""
+        self.attempt, self.declared, self.is_open = attempt, declared, True
+        self.witness: Witness = contract.witness()
+        self.commit: Commit | None = None
+        self.report: GateReport | None = None
+        self.results: Mapping[str, Any] = {}
+        self.restored: Mapping[str, Any] = {}
+        self.steps = Stepping(
+            self.witness, StepEvents(self.begin, self._opening, self._taken, self._between, self._left, self._lost)
+        )
+        self.values = StepValues(self._write)
+        self.recorder = ReproRecorder.of(os.environ, lambda: self.attempt.objects)
+        self.proposing = Proposing(attempt, self.steps, self.recorder)
+        self.checkpoints = Checkpointing(
+            attempt, self.steps, self.values, self.proposing.planned, self.witness, self.say
+        )
+        self._made_of = made_of
+        self._shown = Shown(quiet=declared.quiet)
+        self._mirrors = Mirrors(declared.mirrors)
+        self._signals = EndingSignals()
+        self._requests: Requests | None = None
+        self._together: Together | None = None
+        self._process, self._has_begun = os.getpid(), False
+        self._look_at = 0.0
+
+    def say(self, text: str) -> None:
+        """Tell the person who watches; nothing where the run is quiet."""
+        self._shown.say(text)
+
+    def require_open(self) -> None:
+        """Raise Conflict for a run that has ended, and in a forked child."""
+        if not self.is_open:
+            raise Conflict("the run has ended; start another one with seedbed.start")
+        if self.is_forked:
+            raise Conflict("the run belongs to the process that started it; a forked child has none")
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this process is a forked child of the one that started the run."""
+        return os.getpid() != self._process
+
+    def begin(self) -> None:
+        """Before the first step: claim the attempt, find the settings while nothing has changed, count from here on."""
+        if self._has_begun and self.is_open and not self.is_forked:
+            return
+        self.go_on()
+        if self._has_begun:
+            return
+        _ = self.attempt.engine
+        self.steps.count(first_optimizer(self.attempt.objects))
+        self._has_begun = True
+        if (ranks := self.attempt.ranks) is not None:
+            self._together = Together(ranks, self.attempt, self.checkpoints.asked)
+            self.checkpoints.together = self._together
+        self.proposing.begin(self._together)
+        if self.recorder is not None:
+            self.recorder.begin(self.attempt.project, self.attempt.run_id, self.steps.step)
+        if self.attempt.leads:
+            self._mirrors.begin(self.attempt.project, self.attempt.run_id, self.declared.config)
+            self._open_requests()
+        else:
+            self._shown.close()
+            self._shown = Shown(quiet=True)
+        self._signals.listen()
+        self.proposing.propose_due()  # what a checkpoint was written before, at the end of its step
+
+    def go_on(self) -> None:
+        """Before the first step of a run that is compared with another: go on from its checkpoint, if it has one."""
+        self.require_open()
+        if self.recorder is not None and not self._has_begun:
+            self.recorder.restore(self.restore)
+
+    def restore(self, path: Path) -> bool:
+        """Go on from the checkpoint at `path`; whether there was something to resume. As `Checkpointing.restore`."""
+        found = self.checkpoints.restore(path)
+        self.restored = {} if found is None else found
+        return found is not None
+
+    def bound(self) -> None:
+        """Further objects were bound: count the steps of the optimizer that came."""
+        if self._has_begun:
+            self.steps.count(first_optimizer(self.attempt.objects))
+
+    def tracked(self, loader: Iterable[Batch], batches: Iterator[Batch]) -> Iterator[Batch]:
+        """The `batches` of that loader, counted and compared as they reach the loop."""
+        tracked = self.attempt.tracked(loader, batches)
+        return tracked if self.recorder is None else self.recorder.batches(tracked, lambda: self.steps.step)
+
+    def audit(self) -> AuditRun:
+        """Write what was logged, close the changes, enforce the contract; its ledger. Raises ContractBroken."""
+        self.steps.leave_step()
+        self._end_values()
+        if self._together is not None:
+            self._together.settle(Place.FINISH, self.steps.step)
+        self.attempt.engine.close()
+        return TogetherEnd(self.attempt.ranks).audited(lambda: self.witness.audit(self.attempt.elapsed))
+
+    def evidence(self) -> AuditRun:
+        """The runtime ledger so far; it enforces nothing."""
+        return self.witness.evidence(self.attempt.elapsed)
+
+    def finish(self, draft: SnapshotDraft | None) -> bool:
+        """End the run: commit it, compare it, judge it and print what was found; whether it has a result."""
+        try:
+            self.steps.leave_step()
+            if self.steps.late:
+                raise self.steps.late
+            self.begin()
+            end = TogetherEnd(self.attempt.ranks)
+            if not end.agreed(draft is not None or bool(self.results)):
+                self.end(RunStatus.FAILED, NO_RESULT)
+                return False
+            draft = draft or self._draft()
+            self.report = end.committed(lambda: None if draft is None else self._commit(draft))
+        except BaseException as problem:
+            self.end_by(problem)
+            raise
+        self._close()
+        if self.commit is not None and self._made_of is not None:
+            self._shown.end(self.commit, self.report)
+        self._mirrors.finish(self.commit)
+        return True
+
+    def end_by(self, problem: BaseException) -> None:
+        """End as what ended the loop says; what fails besides is noted on it."""
+        self.steps.drop_step(problem)
+        status, reason = ending_of(problem) or (RunStatus.FAILED, NO_RESULT)
+        try:
+            self.end(status, reason)
+        except SeedbedError as trouble:
+            problem.add_note(f"Besides, the run could not be closed as it should be: {trouble}")
+
+    def end(self, status: RunStatus, reason: str) -> None:
+        """End without a commit."""
+        self._close()
+        if not self.attempt.has_begun or not self.attempt.leads:
+            return
+        with suppress(SeedbedError):  # the reason of the end is what must be kept
+            self._end_values()
+            self.attempt.record.write_document("audit_run", self.evidence().model_dump(mode="json"))
+        self.attempt.end(status, reason)
+        if self._requests is not None:
+            self._requests.steering.close(self.steps.step, reason)
+        self._mirrors.finish(None)
+        self.say(f"run {self.attempt.run_id} ended as {status.value}: {reason}")
+
+    def _open_requests(self) -> None:
+        if not self.declared.steer:
+            Requests.refuse(self.attempt, "it was started with steer=False")
+        elif self._together is None:
+            self._requests = Requests.open(self.attempt, lambda: self.steps.step, self.checkpoints.asked, self.say)
+        else:
+            self._requests = Requests.open_for(self._together, self.attempt, lambda: self.steps.step, self.say)
+
+    def _opening(self) -> None:
+        self.begin()
+        if self.recorder is not None:
+            self.recorder.opened()
+
+    def _taken(self, step: int) -> None:
+        self.values.end_step(step)
+        if self.recorder is not None:
+            self.values.flush()
+            self.recorder.taken(step)
+
+    def _left(self) -> None:
+        self.values.flush()
+
+    def _lost(self, why: str) -> None:
+        self.say(f"resumed, and the order of data is unknown: {why}")
+
+    def _between(self) -> None:
+        self.proposing.propose_due()
+        step = self.steps.step
+        if self.recorder is not None:
+            self.recorder.between(step, lambda: self.attempt.engine, lambda path: self.checkpoints.write(path, {}))
+        if self._together is not None:
+            self._together.between(step, self._look)
+        else:
+            self._look(step)
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + _LOOK_SECONDS
+        if self.attempt.leads:
+            self.attempt.record.beat()
+        self._shown.between_steps(step, self.values.latest, self.evidence, self.attempt.engine.history)
+
+    def _look(self, step: int) -> None:
+        if self._requests is not None:
+            self._requests.look(step)
+
+    def _write(self, step: int, values: Mapping[str, float]) -> None:
+        if self.attempt.leads:
+            self.attempt.record.log(step, values)
+            self._mirrors.log(step, values)
+        if self.recorder is not None:
+            self.recorder.values(step, values)
+
+    def _end_values(self) -> None:
+        """Write what was logged; the values of iterations after the last step are those of the step that they began."""
+        self.values.end_step(self.steps.step + (not self.steps.is_done))
+        self.values.flush()
+
+    def _draft(self) -> SnapshotDraft | None:
+        audit = self.audit()
+        if not self.attempt.leads:
+            return None
+        made_of = collect() if self._made_of is None else self._made_of.finished()
+        unknown = {"data_order": self.steps.position.unknown, "random_numbers": self.checkpoints.random_unknown}
+        process = {name: f"unknown: {why}" if why else "known" for name, why in unknown.items()}
+        made_of = replace(made_of, process={**made_of.process, **process})
+        return draft_of(self.attempt.record, self.declared, self.attempt.objects, nested(self.results), audit, made_of)
+
+    def _commit(self, draft: SnapshotDraft) -> GateReport | None:
+        self.commit = self.attempt.record.finish(draft)
+        try:
+            self.report = judged(self.commit)
+        except InvalidInput as problem:  # a check asks for what the record lacks; the commit is whole all the same
+            self.say(f"the run is committed, and its gate has no answer: {problem}")
+        if self._requests is not None:
+            self._requests.steering.finish(self.steps.step)
+        return self.report
+
+    def _close(self) -> None:
+        """Leave the process as it was found."""
+        self.is_open = False
+        self._signals.stop()
+        self._shown.close()
+        self.steps.end()
+        if self.recorder is not None:
+            self.recorder.end()
+        self.witness.close()
+        self.attempt.release()
+        if self.attempt.ranks is not None:
+            self.attempt.ranks.leave()

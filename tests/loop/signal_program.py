@@ -1,0 +1,21 @@
+"""A training that is ended by a signal: writes the name of its run, and takes more steps than anybody waits for."""
+
+import sys
+import time
+from pathlib import Path
+
+from loop_world import QUIET_RUNTIME, Work
+
+import seedbed
+
+work = Work()
+with seedbed.start(
+    work.model, work.optimizer, project="p", store=Path(sys.argv[1]), runtime=QUIET_RUNTIME, quiet=True
+) as run:
+    for _ in run.epochs(10**6):
+        for step, (x, y) in run.steps(work.loader):
+            run.log(loss=work.step(x, y))
+            time.sleep(0.001)
+            if step == 3:
+                sys.stdout.write(f"{run.run_id}\n")
+                sys.stdout.flush()

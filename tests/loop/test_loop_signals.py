@@ -1,0 +1,84 @@
+"""SIGTERM and a closed terminal end a run as Ctrl-C does; handlers of the process are left as they were."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from loop_world import Work
+
+from seedbed.contracts import RunStatus, Stage
+from seedbed.records import Store
+
+PROGRAM = Path(__file__).with_name("signal_program.py")
+SIGNALS = [signal.SIGTERM, signal.SIGHUP]
+
+
+def sleep_for_ever(runs):
+    runs.set()
+    while True:
+        time.sleep(60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_ends_the_run_as_interrupted_and_the_script_with_130(tmp_path, number):
+    command = [sys.executable, str(PROGRAM), str(tmp_path / "s")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        run_id = program.stdout.readline().strip()
+        program.send_signal(number)
+        assert program.wait(60) == 130
+        assert program.stderr.read() == ""
+    view = Store.open(tmp_path / "s").find(run_id, project="p", stage=Stage.TRAINING)
+    assert (view.status, view.reason) == (RunStatus.INTERRUPTED, f"stopped by {number.name}")
+
+
+def test_the_handlers_are_as_before_once_the_run_has_ended(tmp_path):
+    work = Work()
+    assert [signal.getsignal(each) for each in SIGNALS] == [signal.SIG_DFL] * 2
+    with work.start(tmp_path) as run:
+        run.log(x=1)
+        assert signal.SIG_DFL not in [signal.getsignal(each) for each in SIGNALS]
+        run.result(x=1)
+    assert [signal.getsignal(each) for each in SIGNALS] == [signal.SIG_DFL] * 2
+
+
+@pytest.mark.parametrize("own", [signal.SIG_IGN, lambda number, frame: None])
+@pytest.mark.parametrize("during", [False, True])
+def test_a_handler_of_the_process_is_left_alone(tmp_path, own, during):
+    try:
+        if not during:
+            signal.signal(signal.SIGTERM, own)
+        with Work().start(tmp_path) as run:
+            run.log(x=1)
+            if during:
+                signal.signal(signal.SIGTERM, own)
+            assert signal.getsignal(signal.SIGTERM) is own
+            run.result(x=1)
+        assert signal.getsignal(signal.SIGTERM) is own
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@pytest.mark.slow
+def test_a_forked_child_ends_as_without_the_run(tmp_path):
+    with Work().start(tmp_path) as run:
+        run.log(x=1)
+        fork = multiprocessing.get_context("fork")
+        runs = fork.Event()
+        child = fork.Process(target=sleep_for_ever, args=(runs,))
+        child.start()
+        assert runs.wait(60)  # Python drops a signal that comes during the fork itself
+        child.terminate()
+        child.join(60)
+        assert child.exitcode == -signal.SIGTERM
+        assert run.is_open
+        assert os.getpid() != child.pid
+        run.result(x=1)
+    assert run.store.find(run.run_id).status is RunStatus.FINISHED
