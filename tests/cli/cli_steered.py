@@ -4,32 +4,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from seedbed.change import ChangeEngine, LearningRate, Parameter
+from seedbed.contracts import SettingView
 from seedbed.errors import NotFound
 from seedbed.loop.steering import Controls, Steering, Verb
 from seedbed.records import Store
 
 RATE = Parameter("optimizer.lr", unit="1", low=1e-4, high=1.0, cooldown_steps=10**6)
-
-
-@dataclass(frozen=True)
-class Row:
-    """The rate as the run shows it."""
-
-    value: float
-    movable_at: int
-    why_not: str
-    key: str = RATE.key
-    short: str = "lr"
-    low: float = RATE.low
-    high: float = RATE.high
-    unit: str = RATE.unit
 
 
 @contextmanager
@@ -72,10 +57,12 @@ def _controls(engine: ChangeEngine) -> Controls:
             raise NotFound(f"no setting {name!r}")
         return RATE.key
 
-    def rows() -> list[Any]:
+    def rows() -> list[SettingView]:
         moved = engine.history.moves(RATE.key)
         at = moved[-1].step + RATE.cooldown_steps if moved else 0
-        return [Row(engine.values()[RATE.key], at, "cooldown" if moved else "")]
+        value, why_not = engine.values()[RATE.key], "cooldown" if moved else ""
+        shown = SettingView(key=RATE.key, short="lr", value=value, low=RATE.low, high=RATE.high, movable_at=at)
+        return [shown.model_copy(update={"why_not": why_not})]
 
     return Controls(
         propose=lambda delta, step, against: engine.propose(delta, step, against=against),

@@ -91,10 +91,10 @@ def test_requests_lists_what_was_asked_with_the_newest_answers(cli, running):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("propose", "r1", "lrr", "--set", "1", *WHY), "no setting 'lrr'; the nearest are ['lr'"),
-        (("propose", "r1", "lr", *WHY), "exactly one of set, add and scale, found none"),
-        (("propose", "r1", "lr", "--set", "1", "--add", "1", *WHY), "found set, add"),
-        (("propose", "r1", "lr", "--set", "nan", *WHY), "no request can hold this"),
+        (("propose", "r1", "lrr", "--set", "1", *WHY), "no setting 'lrr'; the nearest is lr"),
+        (("propose", "r1", "lr", *WHY), "exactly one of set, add and scale, found none of them"),
+        (("propose", "r1", "lr", "--set", "1", "--add", "1", *WHY), "found set and add"),
+        (("propose", "r1", "lr", "--set", "nan", *WHY), "set is nan of type float"),
         (("propose", "r1", "lr", "--set", "1", "--expires", "-1", *WHY), "cannot expire in -1.0 s"),
         (("propose", "r2", "lr", "--set", "1", *WHY), "no run"),
         (("withdraw", "r1", "5"), "r1 has no request 5"),

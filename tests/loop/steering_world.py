@@ -1,13 +1,13 @@
 """A training that is steered: SGD on one weight whose gradient is always 1, so that each step lowers it by its rate."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from seedbed.change import ChangeEngine, ChangeState, LearningRate, Parameter
+from seedbed.contracts import SettingView
 from seedbed.errors import NotFound
 from seedbed.loop.steering import Controls, Steering, Verb
 from seedbed.loop.steering._desk import Desk
@@ -19,18 +19,9 @@ LR = Parameter("optimizer.lr", unit="1", low=1e-4, high=1.0, cooldown_steps=2)
 WHOLE_NAMES = {"lr": LR.key, LR.key: LR.key}
 
 
-@dataclass(frozen=True)
-class Shown:
-    """One row of the settings that the run says it has."""
-
-    value: float
-    key: str = LR.key
-    short: str = "lr"
-    low: float = LR.low
-    high: float = LR.high
-    unit: str = LR.unit
-    movable_at: int = 0
-    why_not: str = ""
+def shown(value: float) -> SettingView:
+    """The row of the settings that the run says it has."""
+    return SettingView(key=LR.key, short="lr", value=value, low=LR.low, high=LR.high, unit=LR.unit, movable_at=0)
 
 
 class Training:
@@ -55,7 +46,7 @@ class Training:
         return ChangeEngine(self.run.journal(), {LR.key: LearningRate(self.optimizer)}, [LR], **options)
 
     def controls(self) -> Controls:
-        return Controls.of(self.engine, resolve, lambda: [Shown(self.engine.values()[LR.key])])
+        return Controls.of(self.engine, resolve, lambda: [shown(self.engine.values()[LR.key])])
 
     @property
     def checkpoint_path(self) -> Path:
@@ -154,4 +145,4 @@ def post_of(store: Store, run_id: str = RUN) -> Post:
     return Post.of(store, store.find(run_id).folder)
 
 
-__all__ = ["LR", "PROJECT", "RUN", "Shown", "Training", "post_of", "resolve"]
+__all__ = ["LR", "PROJECT", "RUN", "Training", "post_of", "resolve", "shown"]

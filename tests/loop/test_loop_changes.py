@@ -103,7 +103,7 @@ def test_exactly_one_number_is_expected(tmp_path, given):
 
 def test_an_unknown_setting_is_answered_with_those_that_there_are(tmp_path):
     with Work().start(tmp_path) as run:
-        with pytest.raises(NotFound, match="the nearest are lr"):
+        with pytest.raises(NotFound, match=r"the nearest (is|are) lr"):
             run.propose("lrr", scale=0.5, why="a slip")
         run.result(x=1)
 

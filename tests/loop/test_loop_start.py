@@ -12,6 +12,7 @@ from loop_world import Work, committed
 import seedbed
 from seedbed.contracts import RunStatus
 from seedbed.errors import Conflict, InvalidInput, NotFound
+from seedbed.records import Store
 
 
 def test_the_top_level_and_the_help_import_no_torch():
@@ -19,6 +20,17 @@ def test_the_top_level_and_the_help_import_no_torch():
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {"Run", "current_run", "start"} <= set(found)
     assert seedbed.__version__
+
+
+@pytest.mark.parametrize("inside", ["", "deeper/still"])
+def test_a_store_that_is_a_file_is_refused_and_the_file_stays(tmp_path, inside):
+    file = tmp_path / "store"
+    file.write_text("mine")
+    with pytest.raises(InvalidInput, match=r"store.* cannot be there: .*store is a file, expected a folder"):
+        Work().start(file / inside)
+    with pytest.raises(InvalidInput, match="is a file, expected a folder"):
+        Store.open(file / inside)
+    assert file.read_text() == "mine"
 
 
 @pytest.mark.slow

@@ -1,6 +1,8 @@
 """Values: detached at once, read in batches, averaged over micro-batches; results: numbers and samples."""
 
 import math
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,6 +63,65 @@ def test_what_is_not_one_number_is_refused_by_name(tmp_path, value):
         with pytest.raises(InvalidInput, match="twice"):
             run.log({"a": 1}, a=2)
         run.result(x=1)
+
+
+UNREADABLE = {
+    "meta": torch.empty((), device="meta"),
+    "complex": torch.tensor(1j),
+    "sparse": torch.tensor([1.0]).to_sparse(),
+}
+
+
+@pytest.mark.parametrize("value", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_tensor_without_real_numbers_is_refused_by_name_where_it_is_given(tmp_path, value):
+    with Work().start(tmp_path) as run:
+        with pytest.raises(InvalidInput, match=r"log: loss is a tensor (of|on)"):
+            run.log(loss=value)
+        for given in (value, [value, value], {"deep": value}):
+            with pytest.raises(InvalidInput, match=r"result: loss(\.deep)? is a tensor (of|on)"):
+                run.result(loss=given)
+        run.result(x=1)
+    assert committed(run).snapshot.metrics == {"x": 1}
+
+
+@pytest.mark.parametrize(
+    "value", [10**400, -(10**400), 10**5000, Fraction(10**400)], ids=["int", "below", "long", "fraction"]
+)
+def test_a_number_that_no_float_holds_is_refused_by_name(tmp_path, value):
+    with Work().start(tmp_path) as run:
+        with pytest.raises(InvalidInput, match="loss"):
+            run.log(loss=value)
+        with pytest.raises(InvalidInput, match="loss"):
+            run.result(loss=value)
+        run.result(x=1)
+
+
+def test_a_name_or_a_step_that_there_cannot_be_is_refused(tmp_path):
+    with Work().start(tmp_path) as run:
+        for name in ("x" * 100_000, "", "a\nb"):
+            for give in (run.log, run.result):
+                with pytest.raises(InvalidInput, match=r"characters"):
+                    give(**{name: 1})
+        with pytest.raises(InvalidInput, match="characters"):
+            run.result(deep={"": 1})
+        wrong: list[Any] = [-1, True, 1.5, "3", 10**5000]
+        for step in wrong:
+            with pytest.raises(InvalidInput, match=r"log: step=.*expected the number of a step"):
+                run.log(loss=1, step=step)
+        of_numpy: Any = np.int64(3)
+        run.log(loss=1, step=of_numpy)
+        run.result(x=1)
+    assert [(each.step, dict(each.values)) for each in logged(run)] == [(3, {"loss": 1.0})]
+
+
+def test_samples_may_be_a_list_of_tensors_of_equal_shape_and_no_mapping_in_itself():
+    assert result_of("x", [torch.tensor(1.5, requires_grad=True), torch.tensor(2.5)]) == 2.0
+    with pytest.raises(InvalidInput, match="x is a list of parts that differ in length"):
+        result_of("x", [[1], [1, 2]])
+    within: dict[str, object] = {}
+    within["again"] = within
+    with pytest.raises(InvalidInput, match=r"result: x\.again.*nested deeper than 16 levels"):
+        result_of("x", within)
 
 
 def test_a_tensor_that_changes_in_place_after_it_was_logged_keeps_its_value(tmp_path):

@@ -22,17 +22,54 @@ def test_a_name_of_several_is_answered_with_all_of_them() -> None:
         NAMES.resolve("lr")
 
 
-@pytest.mark.parametrize(("name", "near"), [("dropuot", "dropout"), ("g.lrr", "g.lr"), ("clip.nrom", "clip.norm")])
+FOUND = ("lr", "weight_decay", "beta1", "beta2", "eps", "dropout", "clip", "accumulation", "batch_size", "freeze.head")
+LOOP = SettingNames({f"owner.{short}": short for short in FOUND})
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("dropuot", "dropout"),
+        ("owner.lrr", "lr"),
+        ("learning_rate", "lr"),
+        ("Learning Rate", "lr"),
+        ("rate", "lr"),
+        ("owner.learning-rate", "lr"),
+        ("wd", "weight_decay"),
+        ("decay", "weight_decay"),
+        ("p", "dropout"),
+        ("dropout p", "dropout"),
+        ("momentum", "beta1"),
+        ("betas", "beta1, beta2"),
+        ("max_norm", "clip"),
+        ("gradient_accumulation_steps", "accumulation"),
+        ("bs", "batch_size"),
+        ("unfreeze", "freeze.head"),
+        ("haed", "freeze.head"),
+    ],
+)
 def test_a_wrong_name_is_answered_with_the_nearest_and_where_the_list_is(name: str, near: str) -> None:
-    with pytest.raises(NotFound, match=rf"the nearest are {near}.*`seedbed changes settings RUN`"):
-        NAMES.resolve(name)
+    says = rf"no setting is called .*; the nearest (is|are) {near}; run.settings\(\) and `seedbed"
+    with pytest.raises(NotFound, match=says):
+        LOOP.resolve(name)
 
 
-def test_a_name_like_none_is_answered_with_all() -> None:
-    with pytest.raises(NotFound, match=r"there are g.lr, d.lr, model.dropout"):
+def test_another_word_for_a_setting_that_there_is_not_is_no_name_for_others() -> None:
+    with pytest.raises(NotFound, match=r"no setting is called 'wd'; there are 5, such as"):
+        NAMES.resolve("wd")
+
+
+def test_a_name_like_none_is_answered_with_some_and_where_all_are() -> None:
+    with pytest.raises(NotFound, match=r"there are 5, such as g.lr, d.lr, dropout; run.settings\(\)"):
         NAMES.resolve("zzzz")
     with pytest.raises(NotFound, match="there are none"):
         SettingNames({}).resolve("lr")
+
+
+def test_a_name_of_any_length_is_answered_in_short() -> None:
+    with pytest.raises(NotFound) as problem:
+        NAMES.resolve("x" * 100_000)
+    assert len(str(problem.value)) < 300
 
 
 def test_every_name_that_counts_is_known() -> None:

@@ -76,3 +76,46 @@ def test_numbers_that_nobody_changed_are_those_of_the_resumed_script(tmp_path: P
     assert later.settings.accumulation(4) == 4
     later.step(clip=2e-2)
     assert later.engine.values()["clip.norm"] == 2e-2
+
+
+def limits_of(rig: Loop, key: str) -> tuple[float, float]:
+    parameter = rig.engine.rules.registry[key]
+    return parameter.low, parameter.high
+
+
+def test_bounds_of_the_loops_numbers_stay_those_of_the_start_however_often_it_is_resumed(tmp_path: Path) -> None:
+    state: ChangeState | None = None
+    for attempt in range(3):
+        rig = Loop(journal=Journal.open(tmp_path / "changes.log"))
+        if state is not None:
+            rig.settings.prepare(state)
+            rig.engine.resume(state)
+            rig.num_steps = state.step
+        assert rig.settings.accumulation(3) == 3 + attempt
+        rig.step(2, clip=0.5)
+        assert rig.engine.values()["clip.norm"] == 0.5 * 2**attempt
+        assert limits_of(rig, "clip.norm") == (0.5 / 100, 10 * 0.5)
+        assert limits_of(rig, "accumulation") == (1.0, 8 * 3)
+        assert rig.propose("clip", Scale(2))[0].phase == "applied"
+        assert rig.propose("accumulation", Set(4 + attempt))[0].phase == "applied"
+        rig.settings.accumulation(3)
+        rig.step(2, clip=0.5)
+        state = ChangeState.model_validate_json(rig.engine.state(rig.num_steps).model_dump_json())
+        rig.engine.close()
+
+
+def test_a_checkpoint_of_before_the_start_was_kept_is_resumed(tmp_path: Path) -> None:
+    rig = Loop(journal=Journal.open(tmp_path / "changes.log"))
+    rig.settings.accumulation(2)
+    rig.step(clip=0.5)
+    state = rig.engine.state(1)
+    rig.engine.close()
+    values = {key: {name: each for name, each in held.items() if name != "start"} for key, held in state.values.items()}
+    assert values != state.values
+
+    later = Loop(journal=Journal.open(tmp_path / "changes.log"))
+    earlier = state.model_copy(update={"values": values})
+    later.settings.prepare(earlier)
+    later.engine.resume(earlier)
+    later.step(clip=0.5)
+    assert (later.settings.accumulation(2), later.engine.values()["clip.norm"]) == (2, 0.5)

@@ -3,14 +3,16 @@
 import json
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import pytest
 import torch
-from settings_rig import Loop, Net, Scale, Set, nothing_is_hidden  # noqa: F401
+from settings_rig import Loop, Net, Scale, Set, live, nothing_is_hidden  # noqa: F401
 from torch import nn
 from torch.optim import AdamW, lr_scheduler
 
-from seedbed.loop.settings import SettingsView, SettingView, settings_table
+from seedbed.contracts import SettingView
+from seedbed.loop.settings import Settings, SettingsView
 
 
 def by_key(view: SettingsView) -> dict[str, SettingView]:
@@ -34,7 +36,7 @@ def test_it_shows_from_which_step_on_a_setting_may_move_again() -> None:
     view = rig.settings.view(rig.num_steps)
     assert (by_key(view)["optimizer.lr"].value, by_key(view)["optimizer.lr"].movable_at) == (5e-4, 7)
     assert by_key(view)["model.dropout"].movable_at == 3
-    assert "after step 7" in settings_table(view)
+    assert "from step 7" in str(view)
     rig.step(4)
     assert rig.propose("lr", Scale(0.5))[0].phase == "applied", "it is true"
 
@@ -74,11 +76,26 @@ def test_the_table_is_for_people() -> None:
             SettingView(key="optimizer.eps", why_not="it is no number"),
         ),
     )
-    assert settings_table(view).splitlines() == [
-        "setting            value  bounds     may change",
-        "optimizer.lr (lr)  0.001  0 .. 0.01  now, with a, b",
-        "optimizer.eps                        no: it is no number",
+    assert str(view).splitlines() == [
+        "setting        short  value  low  high  unit  may move",
+        "optimizer.lr   lr     0.001    0  0.01  1     now, all of a, b",
+        "optimizer.eps                           1     no: it is no number",
+        "after step 3",
     ]
+    page = view._repr_html_()
+    for shown in ("<code>optimizer.lr</code>", "<code>lr</code>", ">0.001<", ">0.01<", "no: it is no number", "step 3"):
+        assert shown in page
+
+
+def test_the_page_escapes_what_names_hold_and_every_row_has_every_cell() -> None:
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    groups = [{"params": net[0].parameters(), "name": "<b>"}, {"params": net[1].parameters(), "name": "&amp"}]
+    view = Settings(live(net, AdamW(groups))).view(0)
+    root = ElementTree.fromstring(view._repr_html_())
+    rows = [["".join(cell.itertext()) for cell in row] for row in root.iter("tr")]
+    assert {len(row) for row in rows} == {7}
+    assert [row[0] for row in rows[1:]] == [each.key for each in view.settings]
+    assert [row[2] for row in rows if row[0] == "optimizer.lr.<b>"] == ["0.001"]
 
 
 def test_the_view_follows_a_change_of_any_kind() -> None:
@@ -92,7 +109,9 @@ def test_the_view_follows_a_change_of_any_kind() -> None:
 
 @pytest.mark.slow
 def test_the_list_is_read_without_torch() -> None:
-    program = "import sys, seedbed.loop.settings as it; it.SettingsView, it.settings_table, it.SettingNames"
+    program = (
+        "import sys, seedbed.loop.settings as it; str(it.SettingsView(step=0, state='', settings=())), it.SettingNames"
+    )
     says = "; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program + says], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

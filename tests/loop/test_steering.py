@@ -275,7 +275,7 @@ def test_the_door_of_an_earlier_attempt_is_not_taken_for_that_of_this_one(store,
 
 
 def test_a_setting_that_is_not_there_is_answered_with_the_nearest(store, training):
-    with pytest.raises(NotFound, match=r"no setting 'lrr'; the nearest are \['lr'"):
+    with pytest.raises(NotFound, match=r"no setting 'lrr'; the nearest is lr"):
         steering.propose(RUN, "lrr", set=0.2, why="x", store=store)
     assert list(store.files.list(post_of(store).answers)) == []
 

@@ -6,14 +6,13 @@ from enum import StrEnum
 from typing import Any
 
 from seedbed.change.guards._proposal import Decision, GuardResult
-from seedbed.change.parameters._delta import Add, Delta, Operation, Scale, Set
+from seedbed.change.parameters._delta import Delta, Operation, Set
+from seedbed.change.parameters._operations import OPERATIONS
 from seedbed.contracts import Outcome
 from seedbed.errors import StoreCorrupt
 from seedbed.records import Entry
 
 __all__ = ["OPEN", "ChangeRecord", "Kind", "advanced", "as_before", "proposed"]
-
-_OPERATIONS: Mapping[str, type[Set] | type[Add] | type[Scale]] = {"SET": Set, "ADD": Add, "SCALE": Scale}
 
 
 class Kind(StrEnum):
@@ -122,7 +121,7 @@ class ChangeRecord:
 
 def proposed(payload: Mapping[str, Any]) -> ChangeRecord:
     """The change that an entry of a proposal begins."""
-    kind, value = _OPERATIONS[payload["op"]["kind"]], float(payload["op"]["value"])
+    kind, value = OPERATIONS[payload["op"]["kind"]], float(payload["op"]["value"])
     op: Operation = Set(value, payload["op"].get("relative", False)) if kind is Set else kind(value)
     return ChangeRecord(
         id=int(payload["id"]),

@@ -5,6 +5,7 @@ from seedbed.contracts._change import ChangeReport, ChangeSummary
 from seedbed.contracts._enums import Feature, Outcome, RunStatus, RuntimeMode, Severity, Stage, Verdict
 from seedbed.contracts._gate import CheckKind, CheckReport, GateReport, Interval
 from seedbed.contracts._message import Message
+from seedbed.contracts._setting_view import SettingView
 from seedbed.contracts._skip import SkipReason
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "RunStatus",
     "RuntimeMode",
     "Setting",
+    "SettingView",
     "Severity",
     "SkipReason",
     "Stage",

@@ -1,6 +1,6 @@
 """The live objects of a run as they were given, checked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import torch
@@ -8,6 +8,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from seedbed.change.bindings._watchable import watchable
+from seedbed.change.bindings.schedules._schedule import innermost, optimizers_of
 from seedbed.errors import InvalidInput
 from seedbed.loop.settings import LiveObjects
 
@@ -39,13 +40,25 @@ def objects_of(model: Given[nn.Module], optimizer: Given[Optimizer], scheduler: 
 
 
 def joined(objects: LiveObjects, others: LiveObjects) -> LiveObjects:
-    """The objects, with `others` in the place of those of equal names."""
-    return LiveObjects(
+    """The objects, with `others` in the place of those of equal names.
+
+    Raises InvalidInput for a scheduler whose optimizer is not among them: nobody would see what it writes.
+    """
+    together = LiveObjects(
         {**objects.models, **others.models},
         {**objects.optimizers, **others.optimizers},
         {**objects.schedulers, **others.schedulers},
         {**objects.loaders, **others.loaders},
     )
+    bound = [*together.watched().values()]
+    for name, scheduler in together.schedulers.items():
+        for own in optimizers_of(scheduler):
+            if not any(own is each for each in bound):
+                raise InvalidInput(
+                    f"{_argument('scheduler', name)}: the {_kind(innermost(scheduler))} writes the rate of "
+                    f"{_other(own, bound)}; bind its optimizer with it, as optimizer="
+                )
+    return together
 
 
 def first_optimizer(objects: LiveObjects) -> Optimizer | None:
@@ -66,3 +79,8 @@ def _argument(argument: str, name: str) -> str:
 
 def _kind(value: object) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+
+
+def _other(optimizer: Optimizer, bound: Sequence[Optimizer]) -> str:
+    another = "another" if any(type(each) is type(optimizer) for each in bound) else "the"
+    return f"{another} {type(optimizer).__name__}, which is not bound"

@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
-from seedbed.change import Add, Delta, Operation, Scale, Set
+from seedbed.change import Delta
+from seedbed.change.parameters._operations import OPERATIONS, kind_of, operation_of
 from seedbed.errors import InvalidInput
-from seedbed.loop._values import number_of
 
 __all__ = ["PlannedChanges", "operation_of", "reason_of"]
-
-_KINDS: Mapping[str, type[Set] | type[Add] | type[Scale]] = {"set": Set, "add": Add, "scale": Scale}
 
 
 def reason_of(why: object) -> str:
@@ -18,19 +16,6 @@ def reason_of(why: object) -> str:
     if not isinstance(why, str) or not why.strip():
         raise InvalidInput(f"propose: why={why!r}, expected a reason in words, which the record of the run keeps")
     return why
-
-
-def operation_of(set_to: float | None, add: float | None, scale: float | None) -> Operation:
-    """The operation that exactly one of the three names. Raises InvalidInput."""
-    given = {"set": set_to, "add": add, "scale": scale}
-    chosen = {name: value for name, value in given.items() if value is not None}
-    if len(chosen) != 1:
-        found = " and ".join(chosen) or "none of them"
-        raise InvalidInput(f"propose: expected exactly one of set=, add= and scale=, found {found}")
-    [(name, value)] = chosen.items()
-    if type(value) is bool:
-        raise InvalidInput(f"propose: {name}={value}, expected a number")
-    return _KINDS[name](number_of(f"propose: {name}", value))
 
 
 @final
@@ -77,9 +62,8 @@ class PlannedChanges:
 
 
 def _plain(delta: Delta) -> list[Any]:
-    kind = next(name for name, made in _KINDS.items() if isinstance(delta.op, made))
-    return [delta.parameter, kind, delta.op.value, delta.reason, delta.proposer]
+    return [delta.parameter, kind_of(delta.op).lower(), delta.op.value, delta.reason, delta.proposer]
 
 
 def _delta(parameter: str, kind: str, value: float, reason: str, proposer: str) -> Delta:
-    return Delta(parameter, _KINDS[kind](value), reason, proposer)
+    return Delta(parameter, OPERATIONS[kind.upper()](value), reason, proposer)

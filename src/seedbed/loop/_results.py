@@ -1,7 +1,7 @@
 """The results of a run: numbers as they are, samples as their mean with an interval."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -12,31 +12,37 @@ from seedbed.contracts import Interval
 from seedbed.errors import InvalidInput
 from seedbed.gate import block_bootstrap, bounded_mean
 from seedbed.gate.bounds._bootstrap import FEWEST
+from seedbed.loop._values import number_of, require_names, require_numbers_in
 
 __all__ = ["nested", "result_of"]
 
 _FEWEST = 2
+_DEEPEST = 16
 
 
-def result_of(name: str, value: object) -> Any:
+def result_of(name: str, value: object, depth: int = 0) -> Any:
     """`value` as it is recorded: a number, a text, or an interval around the mean of one-dimensional samples.
 
     Of hits and misses (booleans, or 0 and 1 alone) the interval is exact. Of other samples it is `block_bootstrap`'s,
     which rare or skewed samples break: give `bounded_mean(samples, low, high)` where their range is known. Fewer than
     8 samples, or samples that do not vary, are recorded as their mean alone. Raises InvalidInput for samples that are
-    not finite and for anything else.
+    not finite and for anything else. Mappings may be nested in each other, `depth` is how deep this one is.
     """
     if isinstance(value, Mapping):
-        return {_name(key): result_of(f"{name}.{key}", each) for key, each in value.items()}
+        _require_depth(name, depth)
+        require_names(value, f"result: {name}: ")
+        return {sys.intern(key): result_of(f"{name}.{key}", each, depth + 1) for key, each in value.items()}
     if isinstance(value, Interval):
         return value.model_dump()
     if isinstance(value, torch.Tensor):
-        value = value.detach().to("cpu").to(torch.float64 if value.is_floating_point() else value.dtype).numpy()
-    if isinstance(value, str | bool):
+        value = _array_of(name, value)
+    if isinstance(value, str | int | float):
         return value
     if isinstance(value, Real):
-        return _plain(value)
-    if isinstance(value, list | tuple | np.ndarray | np.generic):
+        return number_of(f"result: {name}", value)
+    if isinstance(value, list | tuple):
+        return _of_array(name, _array_of_list(name, value))
+    if isinstance(value, np.ndarray | np.generic):
         return _of_array(name, np.asarray(value))
     raise InvalidInput(
         f"result: {name} is of type {type(value).__qualname__}, expected a number, samples (a tensor, array or list of "
@@ -60,11 +66,34 @@ def nested(values: Mapping[str, object]) -> dict[str, Any]:
     return found
 
 
+def _require_depth(name: str, depth: int) -> None:
+    if depth > _DEEPEST:
+        raise InvalidInput(
+            f"result: {name[:80]} is nested deeper than {_DEEPEST} levels; flatten it, or break the cycle where a "
+            "mapping holds itself"
+        )
+
+
+def _array_of(name: str, tensor: torch.Tensor) -> "np.ndarray[Any, Any]":
+    require_numbers_in(f"result: {name}", tensor)
+    return tensor.detach().to("cpu").to(torch.float64 if tensor.is_floating_point() else tensor.dtype).numpy()
+
+
+def _array_of_list(name: str, values: Sequence[object]) -> "np.ndarray[Any, Any]":
+    """The samples of a list, which may be tensors of no dimension."""
+    plain = [_array_of(name, each) if isinstance(each, torch.Tensor) else each for each in values]
+    try:
+        return np.asarray(plain)
+    except ValueError:
+        raise InvalidInput(f"result: {name} is a list of parts that differ in length, expected numbers") from None
+
+
 def _of_array(name: str, values: "np.ndarray[Any, Any]") -> Any:
     if values.dtype.kind not in "biuf":
         raise InvalidInput(f"result: {name} holds {values.dtype}, expected numbers")
     if values.size == 1 and values.ndim == 0:
-        return _plain(values.item())
+        found = values.item()
+        return found if isinstance(found, bool | int | float) else float(found)
     if values.ndim != 1:
         raise InvalidInput(
             f"result: {name} has shape {values.shape}, expected a number or samples in one dimension; flatten it if "
@@ -81,13 +110,3 @@ def _of_array(name: str, values: "np.ndarray[Any, Any]") -> Any:
     if samples.size < FEWEST or samples.min() == samples.max():
         return float(samples.mean())
     return block_bootstrap(samples).model_dump()
-
-
-def _plain(value: Any) -> int | float | bool:
-    return value if isinstance(value, bool | int | float) else float(value)
-
-
-def _name(key: object) -> str:
-    if not isinstance(key, str):
-        raise InvalidInput(f"result: expected names that are texts, found {key!r}")
-    return sys.intern(key)

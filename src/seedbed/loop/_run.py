@@ -190,7 +190,7 @@ class Run:
         self._live.begin()
         if step is None and not self._steps.is_open:
             step = self.step
-        self._live.values.add(flat_names(values, named) if values else named, step)
+        self._live.values.add(named if values is None else flat_names(values, named), step)
 
     def result(self, values: Mapping[str, object] | None = None, /, **named: object) -> None:
         """Add to the results of the run: numbers, or samples in one dimension, which get a mean and an interval.
@@ -198,7 +198,7 @@ class Run:
         "val/loss" is `metrics.val.loss` for the gate. Raises InvalidInput for anything else.
         """
         self._live.require_open()
-        given = flat_names(values or {}, named)
+        given = flat_names({} if values is None else values, named)
         results = {**self._live.results, **{name: result_of(name, value) for name, value in given.items()}}
         canonical_json(nested(results))  # what cannot be recorded is refused here, and not at the end
         self._live.results = results

@@ -1,20 +1,24 @@
 """The values that a loop logs: detached at once, read from the device in batches, written step by step."""
 
 import math
+import operator
+import reprlib
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
 from typing import Any, TypeAlias, final
 
 import torch
 
 from seedbed.errors import InvalidInput
+from seedbed.records.canonical._canonical import LARGEST_EXACT
 
-__all__ = ["StepValues", "flat_names", "number_of"]
+__all__ = ["StepValues", "flat_names", "number_of", "require_names", "require_numbers_in"]
 
 _MOST_WAITING = 256
 _SECONDS = 1.0
+_LONGEST_NAME = 500
 
 _Read: TypeAlias = "float | torch.Tensor"
 
@@ -34,13 +38,21 @@ class StepValues:
         self._waiting: list[tuple[int, dict[str, list[_Read]]]] = []
         self._is_remote = False  # whether anything waits on another device
         self._due = 0.0
+        self._names: set[str] = set()  # those that were looked at
         self.latest: dict[str, float] = {}
 
     def add(self, values: Mapping[str, object], step: int | None) -> None:
-        """Take `values` of `step`, or of the step in progress. Raises InvalidInput for what is not one number."""
+        """Take `values` of `step`, or of the step in progress.
+
+        Raises InvalidInput for what is not one number, or no name, and for a step that there cannot be.
+        """
+        if not values.keys() <= self._names:
+            require_names(values, "log: ")
+            self._names.update(values)
+        number = None if step is None else _step_of(step)
         read = {name: [self._read(name, value)] for name, value in values.items()}
-        if step is not None:
-            self._waiting.append((step, read))
+        if number is not None:
+            self._waiting.append((number, read))
             self._flush_if_due()
         elif self._current:
             for name, found in read.items():
@@ -77,6 +89,7 @@ class StepValues:
         if type(value) is float:
             return value
         if isinstance(value, torch.Tensor):
+            require_numbers_in(f"log: {name}", value)
             if value.numel() != 1:
                 raise InvalidInput(
                     f"log: {name} is a tensor of shape {tuple(value.shape)}, expected one number; reduce it, such as "
@@ -98,10 +111,38 @@ def flat_names(values: Mapping[str, object], named: Mapping[str, object]) -> dic
         )
     if twice := sorted(values.keys() & named.keys()):
         raise InvalidInput(f"{', '.join(twice)}: given twice, in the mapping and by name; give each name once")
-    for name in values:
-        if not isinstance(name, str) or not name or not name.isprintable():
-            raise InvalidInput(f"expected names that are texts of printable characters, found {name!r}")
+    require_names(values)
+    require_names(named)
     return {**values, **named}
+
+
+def require_names(names: Iterable[object], where: str = "") -> None:
+    """Raise InvalidInput, which begins with `where`, for what cannot be the name of a value."""
+    for name in names:
+        if not isinstance(name, str) or not name or not name.isprintable():
+            raise InvalidInput(f"{where}expected names that are texts of printable characters, found {_short(name)}")
+        if len(name) > _LONGEST_NAME:
+            raise InvalidInput(
+                f"{where}the name {_short(name)} has {len(name):,} characters, expected at most {_LONGEST_NAME}"
+            )
+
+
+def require_numbers_in(what: str, tensor: torch.Tensor) -> None:
+    """Raise InvalidInput, naming `what` it is, for a tensor whose elements are no real numbers that can be read.
+
+    That is one on the meta device, which has none; a sparse, nested or quantized one; one of complex numbers.
+    """
+    found, way = "", "reduce it, such as by .abs()"
+    if tensor.is_meta:
+        found, way = "on the meta device, which holds no numbers", "compute it on a real device"
+    elif tensor.is_nested or tensor.layout is not torch.strided:
+        found, way = f"of layout {'nested' if tensor.is_nested else tensor.layout}", "make it dense by .to_dense()"
+    elif tensor.is_quantized:
+        found, way = f"of {tensor.dtype}", "give its numbers by .dequantize()"
+    elif tensor.is_complex():
+        found = f"of {tensor.dtype}"
+    if found:
+        raise InvalidInput(f"{what} is a tensor {found}, expected real numbers; {way}")
 
 
 def number_of(what: str, value: object) -> float:
@@ -112,8 +153,29 @@ def number_of(what: str, value: object) -> float:
     if numpy is not None and isinstance(value, numpy.ndarray | numpy.generic) and value.size == 1:
         value = value.item()
     if isinstance(value, Real):
-        return float(value)
-    raise InvalidInput(f"{what} is {value!r} of type {type(value).__qualname__}, expected one number")
+        try:
+            return float(value)
+        except OverflowError:
+            raise InvalidInput(
+                f"{what} is a {type(value).__qualname__} beyond 1.8e308, expected a number that a float can hold; "
+                "give its logarithm"
+            ) from None
+    raise InvalidInput(f"{what} is {_short(value)} of type {type(value).__qualname__}, expected one number")
+
+
+def _step_of(step: object) -> int:
+    try:
+        number = -1 if isinstance(step, bool) else operator.index(step)  # type: ignore[arg-type]
+    except TypeError:
+        number = -1
+    if not 0 <= number <= LARGEST_EXACT:
+        raise InvalidInput(f"log: step={_short(step)}, expected the number of a step, from 0 on")
+    return number
+
+
+def _short(value: object) -> str:
+    """A value for a message, however large it is."""
+    return f"{value:#x}"[:40] if type(value) is int and abs(value) > LARGEST_EXACT else reprlib.repr(value)
 
 
 def _mean(values: list[Any]) -> float:

@@ -35,6 +35,7 @@ class Accumulation:
     def __init__(self, optimizer: Optimizer, start: int = 1) -> None:
         self._optimizer = watchable(optimizer)
         self._number = _checked(start)
+        self._start: int | None = self._number  # None after a resume from a state that does not hold it
         self._was_read = False
         self._watch: UseWatch | None = None
         self._passes: _Passes | None = None
@@ -72,14 +73,15 @@ class Accumulation:
             self._watch.look()
 
     def state(self) -> dict[str, float]:
-        """The number."""
-        return {"accumulation": self.read()}
+        """The number, and the one that it began with, from which safe bounds are derived again after a resume."""
+        return {"accumulation": self.read(), **({} if self._start is None else {"start": float(self._start)})}
 
     def restore(self, state: Mapping[str, float]) -> None:
-        """Restore a state that `state` returned. Raises InvalidInput when its names differ."""
-        if state.keys() != {"accumulation"}:
-            raise InvalidInput(f"accumulation state: expected ['accumulation'], found {sorted(state)}")
+        """Restore a state that `state` returned, now or before it held `start`. Raises InvalidInput for other names."""
+        if state.keys() - {"start"} != {"accumulation"}:
+            raise InvalidInput(f"accumulation state: expected ['accumulation', 'start'], found {sorted(state)}")
         self._number = _checked(state["accumulation"])
+        self._start = _checked(state["start"]) if "start" in state else None
 
     def _used(self, passes: "_Passes") -> set[float]:
         was_read, self._was_read = self._was_read, False

@@ -29,6 +29,7 @@ class ClipNorm:
     def __init__(self, optimizer: Optimizer, max_norm: float) -> None:
         self._optimizer = watchable(optimizer)
         self._max_norm = _checked(max_norm)
+        self._start: float | None = self._max_norm  # None after a resume from a state that does not hold it
         self._former: float | None = None
         self._watch: _Watch | None = None
 
@@ -64,14 +65,15 @@ class ClipNorm:
         self._watch = None if report is None else _Watch(self._optimizer, self._max_norm, self._former, report)
 
     def state(self) -> dict[str, float]:
-        """The norm."""
-        return {"max_norm": self._max_norm}
+        """The norm, and the one that it began with, from which safe bounds are derived again after a resume."""
+        return {"max_norm": self._max_norm, **({} if self._start is None else {"start": self._start})}
 
     def restore(self, state: Mapping[str, float]) -> None:
-        """Restore a state that `state` returned. Raises InvalidInput when its names differ."""
-        if state.keys() != {"max_norm"}:
-            raise InvalidInput(f"clip-norm state: expected ['max_norm'], found {sorted(state)}")
+        """Restore a state that `state` returned, now or before it held `start`. Raises InvalidInput for other names."""
+        if state.keys() - {"start"} != {"max_norm"}:
+            raise InvalidInput(f"clip-norm state: expected ['max_norm', 'start'], found {sorted(state)}")
         self._former, self._max_norm = None, _checked(state["max_norm"])
+        self._start = _checked(state["start"]) if "start" in state else None
 
 
 @final

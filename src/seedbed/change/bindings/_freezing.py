@@ -85,6 +85,10 @@ class Freeze:
         for norm in self._norms().values():
             _set_statistics(norm, _own_momentum(norm), held=value == 1.0)
 
+    def trained(self) -> list[nn.Parameter]:
+        """Its weights that train now, which freezing would stop."""
+        return [weight for weight in self._weights().values() if weight.requires_grad]
+
     def watch(self, report: Callable[[UseReport], None] | None) -> None:
         """Report whether the next optimizer step kept every bit of the frozen weights, or trained the unfrozen ones.
 

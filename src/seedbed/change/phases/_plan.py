@@ -9,6 +9,7 @@ from seedbed.change._record import Kind
 from seedbed.change.guards._guards import GUARDS, judge_proposal
 from seedbed.change.guards._proposal import Conditions, Decision, Guard, GuardResult, Move, ProposedChange
 from seedbed.change.parameters._delta import Delta, Operation, Set
+from seedbed.change.parameters._operations import kind_of
 from seedbed.change.parameters._registry import Registry
 from seedbed.change.phases._ledger import Note
 
@@ -86,7 +87,7 @@ def proposed_notes(planned: Sequence[Planned], registry: Registry, state: str) -
 def _op(op: Operation) -> dict[str, Any]:
     """The operation as the journal keeps it."""
     repeats = {"relative": True} if isinstance(op, Set) and op.is_relative else {}
-    return {"kind": type(op).__name__.upper(), "value": op.value, **repeats}
+    return {"kind": kind_of(op), "value": op.value, **repeats}
 
 
 def retried_notes(planned: Sequence[Planned]) -> list[Note]:

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any, final
 
-from seedbed.change import Add, ChangeRecord, Delta, Scale, Set, Sighting, Use, joined_sightings
+from seedbed.change import ChangeRecord, Delta, Set, Sighting, Use, joined_sightings
+from seedbed.change.parameters._operations import OPERATIONS, kind_of
 from seedbed.errors import Conflict, ContractBroken, SeedbedError
 from seedbed.loop._attempt import Attempt
 from seedbed.loop._stop import StopRequested
@@ -19,7 +20,6 @@ __all__ = ["Together"]
 
 _SECONDS = 1.0
 _FASTER = 4
-_OPERATIONS: dict[str, type[Set] | type[Add] | type[Scale]] = {"Set": Set, "Add": Add, "Scale": Scale}
 
 
 class _Order(enum.IntEnum):
@@ -197,7 +197,7 @@ _FIELD = len(_Order)
 
 def _packed(delta: Delta) -> str:
     operation = {
-        "kind": type(delta.op).__name__,
+        "kind": kind_of(delta.op),
         "value": delta.op.value,
         "relative": isinstance(delta.op, Set) and delta.op.is_relative,
     }
@@ -206,7 +206,7 @@ def _packed(delta: Delta) -> str:
 
 def _unpacked(text: str) -> Delta:
     parameter, op, reason, proposer, request = json.loads(text)
-    kind, value = _OPERATIONS[op["kind"]], op["value"]
+    kind, value = OPERATIONS[op["kind"]], op["value"]
     operation = Set(value, is_relative=True) if op["relative"] else kind(value)
     return Delta(parameter, operation, reason, proposer, request)
 

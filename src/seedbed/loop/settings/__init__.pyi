@@ -7,7 +7,7 @@ from ._live_objects import LiveObjects
 from ._names import SettingNames
 from ._settings import Settings
 from ._slip import SlipGuard
-from ._view import SettingsView, SettingView, settings_table
+from ._view import SettingsView
 
 __all__ = [
     "FINDERS",
@@ -21,11 +21,9 @@ __all__ = [
     "RequestedFinder",
     "SettingFinder",
     "SettingNames",
-    "SettingView",
     "Settings",
     "SettingsView",
     "SlipGuard",
     "Unbound",
     "find_settings",
-    "settings_table",
 ]

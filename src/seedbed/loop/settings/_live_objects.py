@@ -3,18 +3,18 @@
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from torch import nn
 from torch._dynamo.eval_frame import OptimizedModule
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from seedbed.change.bindings._watchable import watchable
+from seedbed.change.bindings.schedules._schedule import innermost, optimizers_of
 from seedbed.errors import Conflict, InvalidInput
 
-__all__ = ["LiveObjects", "plain_model", "plain_scheduler", "wrappers"]
+__all__ = ["LiveObjects", "plain_model", "weights_of", "wrappers"]
 
 Object = TypeVar("Object")
 
@@ -82,8 +82,8 @@ class LiveObjects:
                 raise _taken("optimizer", name)
             if any(each is optimizer and other != name for other, each in theirs.items()):
                 raise Conflict("the optimizer is bound already under another name: bind each once")
-            own = [plain_scheduler(each) for each in self.schedulers.values()]
-            new = [plain_scheduler(each) for each in further.schedulers.values()]
+            own = [innermost(each) for each in self.schedulers.values()]
+            new = [innermost(each) for each in further.schedulers.values()]
             if any(_belongs_to(each, optimizer) for each in new if not any(each is known for known in own)):
                 raise Conflict("the optimizer of the scheduler is bound already without it: bind both together")
         return LiveObjects(
@@ -98,7 +98,7 @@ class LiveObjects:
         """The scheduler of the optimizer of this name: one that says so itself, else the one of the same name."""
         optimizer = self.watched().get(name)
         for each in self.schedulers.values():
-            if _belongs_to(plain_scheduler(each), optimizer):
+            if _belongs_to(each, optimizer):
                 return each
         return self.schedulers.get(name)
 
@@ -118,26 +118,13 @@ def plain_model(model: nn.Module) -> nn.Module:
     return innermost
 
 
-def plain_scheduler(scheduler: Any) -> Any:
-    """The scheduler inside what wraps it, as Accelerate's does under the name `scheduler`; itself if nothing does."""
-    seen = [scheduler]
-    while not isinstance(seen[-1], LRScheduler):
-        # What wraps a scheduler shares no class with it, so its attribute is looked for.
-        inner = getattr(seen[-1], "scheduler", None)
-        if inner is None or any(inner is each for each in seen):
-            break
-        seen.append(inner)
-    return seen[-1]
-
-
 def weights_of(optimizer: Optimizer) -> set[int]:
     """The identities of the weights of an optimizer."""
     return {id(weight) for group in optimizer.param_groups for weight in group["params"]}
 
 
-def _belongs_to(scheduler: Any, optimizer: Optimizer | None) -> bool:
-    own = getattr(scheduler, "optimizer", None)  # a scheduler may be of any class
-    return isinstance(own, Optimizer) and LiveObjects(optimizers={"": own}).watched().get("") is optimizer
+def _belongs_to(scheduler: object, optimizer: Optimizer | None) -> bool:
+    return any(own is optimizer for own in optimizers_of(scheduler))
 
 
 def _taken(what: str, name: str) -> Conflict:

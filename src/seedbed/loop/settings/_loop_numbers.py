@@ -57,7 +57,7 @@ class LoopNumbers:
         if name not in self._clips:
             self._add_clip(name, max_norm)
         elif self._given.get(name) != max_norm and (name in self._given or not self._changed(*_clip_path(name))):
-            self._clips[name].restore({"max_norm": max_norm})
+            self._clips[name].restore({**self._clips[name].state(), "max_norm": max_norm})
         self._given[name] = max_norm
         return self._clips[name].clip(given)
 
@@ -70,23 +70,27 @@ class LoopNumbers:
         return accumulation.number()
 
     def prepare(self, states: Mapping[str, Mapping[str, float]]) -> None:
-        """Bind what a checkpoint holds, by key, before the loop uses it for the first time."""
+        """Bind what a checkpoint holds, by key, before the loop uses it for the first time.
+
+        The bounds are derived from the number that the run began with, however often it was resumed since.
+        """
         for name in self._watched:
-            norm = states.get(key_of_path(_clip_path(name)), {}).get("max_norm")
-            if norm is not None and name not in self._clips:
-                self._add_clip(name, norm)
-        passes = states.get(ACCUMULATION, {}).get("accumulation")
-        if passes is not None and self._accumulation is None:
-            self._add_accumulation(int(passes))
+            state = states.get(key_of_path(_clip_path(name)))
+            if state is not None and name not in self._clips:
+                self._add_clip(name, state.get("start", state["max_norm"])).restore(state)
+        state = states.get(ACCUMULATION)
+        if state is not None and self._accumulation is None:
+            self._add_accumulation(int(state.get("start", state["accumulation"]))).restore(state)
             self._is_prepared = True
 
     def _changed(self, *path: str) -> bool:
         return self._is_changed(key_of_path(path))
 
-    def _add_clip(self, name: str, max_norm: float) -> None:
+    def _add_clip(self, name: str, max_norm: float) -> ClipNorm:
         clip = ClipNorm(self._watched[name], max_norm)
         self._bind(BoundSetting(_clip_path(name), clip, Limits.of_clip_norm(max_norm), "" if name else _CLIP))
         self._clips[name] = clip
+        return clip
 
     def _add_accumulation(self, start: int) -> Accumulation:
         optimizer = next(iter(self._watched.values()), None)

@@ -1,14 +1,15 @@
 """The names of settings: keys, and short names where they are unambiguous."""
 
+import reprlib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import final
 
 from seedbed.errors import NotFound
+from seedbed.loop.settings._nearest import nearest_words
 
-__all__ = ["SettingNames"]
+__all__ = ["LISTED", "SettingNames"]
 
-_LISTED = "run.settings() and `seedbed changes settings RUN` list them all"
+LISTED = "run.settings() and `seedbed changes settings RUN` list them all"
 
 
 @final
@@ -37,7 +38,5 @@ class SettingNames:
             return meant[0]
         if meant:
             raise NotFound(f"{name!r} may be any of {', '.join(meant)}: say which")
-        known = self.all()
-        near = get_close_matches(name, known, n=3)
-        likely = f"the nearest are {', '.join(near)}" if near else f"there are {', '.join(known) or 'none'}"
-        raise NotFound(f"no setting is called {name!r}; {likely}; {_LISTED}")
+        known = [self.short(key) or key for key in self._shorts]
+        raise NotFound(f"no setting is called {reprlib.repr(name)}; {nearest_words(name, known)}; {LISTED}")

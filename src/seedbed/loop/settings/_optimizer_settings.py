@@ -14,11 +14,12 @@ from seedbed.change.bindings._groups import GroupName, is_number
 from seedbed.change.bindings._live_setting import CYCLED, OptimizerSetting, key_of, value_in
 from seedbed.change.bindings._watchable import watchable
 from seedbed.change.bindings.rates._learning_rate import LearningRate
+from seedbed.change.bindings.schedules._schedule import innermost
 from seedbed.change.bindings.schedules._schedulers import shares_floor
 from seedbed.errors import InvalidInput
 from seedbed.loop.settings._found import BoundSetting, Joint, Unbound, key_of_path
 from seedbed.loop.settings._limits import Limits
-from seedbed.loop.settings._live_objects import LiveObjects, plain_scheduler
+from seedbed.loop.settings._live_objects import LiveObjects
 
 __all__ = ["OptimizerSettings", "peak_rate"]
 
@@ -118,7 +119,7 @@ class _Kind:
         return key_of_path(self._path(name))
 
     def _binding(self, place: int | None) -> Binding:
-        scheduler = cast("LRScheduler | None", plain_scheduler(self.scheduler))  # the binding refuses other objects
+        scheduler = cast("LRScheduler | None", innermost(self.scheduler))  # the binding refuses other objects
         if self.kind == "lr":
             # Without a declared scheduler the loop may write the rate itself: a change holds whatever it writes. Nor
             # can a floor that groups share be scaled for one of them: each multiplies what such a schedule writes, so
@@ -159,7 +160,7 @@ def peak_rate(optimizer: Optimizer, scheduler: object | None, place: int) -> flo
     """The largest rate of that group which it, or its schedule, names; in a warmup the live one is far below it."""
     group = optimizer.param_groups[place]
     found = [group.get(key) for key in ("lr", "initial_lr", "max_lr", "swa_lr")]
-    found += _named_rates(plain_scheduler(scheduler), place) if scheduler is not None else []
+    found += _named_rates(innermost(scheduler), place) if scheduler is not None else []
     rates = [float(each) for each in found if isinstance(each, int | float | Tensor)]
     if max(rates, default=0.0) > 0:
         return max(rates)

@@ -1,12 +1,12 @@
 """The limits that a user gives in place of those that were derived."""
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from types import MappingProxyType
 
 from seedbed.change.parameters._parameter import finite
 from seedbed.errors import InvalidInput
 from seedbed.loop.settings._limits import OVERRIDABLE
+from seedbed.loop.settings._nearest import nearest_words
 
 __all__ = ["NO_OVERRIDES", "Overrides", "checked_overrides"]
 
@@ -30,7 +30,7 @@ def checked_overrides(overrides: Overrides, names: Iterable[str], owners: Iterab
     begins = (*_LATER_BEGINS, *(f"{owner}.{part}." for owner in owners for part in ("freeze", "mixture")))
     for name, limits in overrides.items():
         if name not in known and not (isinstance(name, str) and name.startswith(begins)):
-            raise InvalidInput(f"settings: nothing is called {name!r}; {_nearest(str(name), known)}")
+            raise InvalidInput(f"settings: nothing is called {name!r}; {nearest_words(str(name), sorted(known))}")
         if not isinstance(limits, Mapping):
             raise InvalidInput(f'settings[{name!r}] is {limits!r}: expected its limits by name, as {{"high": 0.1}}')
         for limit, value in limits.items():
@@ -41,7 +41,7 @@ def checked_overrides(overrides: Overrides, names: Iterable[str], owners: Iterab
 def _require_limit(name: str, limit: str, value: object) -> None:
     where = f"settings[{name!r}][{limit!r}]"
     if limit not in OVERRIDABLE:
-        raise InvalidInput(f"{where}: there is no such limit; {_nearest(str(limit), OVERRIDABLE)}")
+        raise InvalidInput(f"{where}: there is no such limit; {nearest_words(str(limit), OVERRIDABLE)}")
     if value is None and limit in _WITHOUT:
         return
     number = finite(value)
@@ -49,9 +49,3 @@ def _require_limit(name: str, limit: str, value: object) -> None:
         raise InvalidInput(f"{where} is {value!r}: expected a finite number")
     if limit in {"most_up", "most_down"} and number < 1:
         raise InvalidInput(f"{where} is {value!r}: expected how many times, 1 or more")
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    known = sorted(names)
-    near = get_close_matches(name, known, n=3)
-    return f"the nearest are {near}" if near else f"there are {known}"

@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 from seedbed.change.bindings._binding import Binding, LookingBinding, Unproven, Use, UseReport, without
 from seedbed.change.bindings._delivered_batches import BatchListener
 from seedbed.change.bindings._step_watch import StepWatch
+from seedbed.errors import InvalidInput
 
 __all__ = ["LoaderSetting"]
 
@@ -28,6 +29,7 @@ class LoaderSetting:
         self._report: Report | None = None
         self._steps: StepWatch | None = None
         self._num_steps = 0
+        self._is_left = False
 
     def take(self, later: "LoaderSetting") -> None:
         """Be the setting of another loader from now on.
@@ -35,6 +37,7 @@ class LoaderSetting:
         Where that begins with the value that the former one began with, it takes the present value over, and a watch
         goes on. Another one has a value of its own, of which nobody asked for a change: there the watch ends.
         """
+        self._is_left = False
         if later.listener is self.listener:
             return
         goes_on = later.read() == self._began
@@ -48,12 +51,20 @@ class LoaderSetting:
         elif self._report is not None:
             self._watch_on(self._report)
 
+    def leave(self) -> None:
+        """The loop reads a loader without such a setting now: none can be made, until `take` brings one with it."""
+        if self._report is not None:
+            self.watch(None)
+        self._is_left = True
+
     def read(self) -> float:
         """The value for the next batch."""
         return self._binding.read()
 
     def write(self, value: float) -> None:
         """Set it, from the next batch that is sampled on. Raises as the binding of the present loader."""
+        if self._is_left:
+            raise InvalidInput("the loader was replaced by one without this setting: nothing reads it any more")
         self._binding.write(value)
 
     def watch(self, report: Report | None) -> None:

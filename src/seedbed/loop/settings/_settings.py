@@ -1,6 +1,7 @@
 """All settings of a loop in one object: found, named, listed, and proposed to an engine that takes later ones too."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from math import isfinite, isinf
 from types import MappingProxyType
@@ -12,13 +13,15 @@ from seedbed.change._checkpoint import ChangeState
 from seedbed.change._engine import ChangeEngine, Invariant
 from seedbed.change._history import ChangeHistory
 from seedbed.change._record import ChangeRecord
+from seedbed.change.bindings._binding import Binding
 from seedbed.change.bindings._delivered_batches import num_rows, track_batches
 from seedbed.change.bindings._mixture import MixtureSampler
 from seedbed.change.guards._guards import GUARDS
 from seedbed.change.guards._proposal import Guard
 from seedbed.change.parameters._delta import Delta
 from seedbed.change.phases._ledger import ChangeJournal
-from seedbed.errors import Conflict, ContractBroken, InvalidInput, NotFound
+from seedbed.contracts import SettingView
+from seedbed.errors import Conflict, InvalidInput, NotFound
 from seedbed.loop.settings._deltas import joint_deltas, require_apart
 from seedbed.loop.settings._find import FINDERS, Findings, find_settings, found
 from seedbed.loop.settings._found import (
@@ -38,7 +41,8 @@ from seedbed.loop.settings._names import SettingNames
 from seedbed.loop.settings._overrides import NO_OVERRIDES, Overrides, checked_overrides
 from seedbed.loop.settings._replaceable import LoaderSetting
 from seedbed.loop.settings._slip import SlipGuard
-from seedbed.loop.settings._view import SettingsView, SettingView
+from seedbed.loop.settings._trainable import TrainableGuard, require_trainable
+from seedbed.loop.settings._view import SettingsView
 
 __all__ = ["Settings"]
 
@@ -78,8 +82,8 @@ class Settings:
 
     @property
     def guards(self) -> tuple[Guard, ...]:
-        """The guards for an engine of one's own: that against slips, then the usual ones."""
-        return (SlipGuard(self._paces), *GUARDS)
+        """The guards for an engine of one's own: against slips and against freezing all, then the usual ones."""
+        return (SlipGuard(self._paces), TrainableGuard(self._binding_of, lambda: self._objects), *GUARDS)
 
     def engine(
         self,
@@ -91,7 +95,8 @@ class Settings:
 
         A change after which no weight would train is undone.
         """
-        engine = ChangeEngine(journal, {}, (), self.guards, (self._require_trainable, *invariants), proposers)
+        must_hold = (lambda: require_trainable(self._objects), *invariants)
+        engine = ChangeEngine(journal, {}, (), self.guards, must_hold, proposers)
         engine.extend({each.key: each.binding for each in self.found}, [each.parameter for each in self.found])
         self._engine = engine
         return engine
@@ -185,7 +190,7 @@ class Settings:
         the number of draws would be lost.
         """
         owners = {name or "loader" for name, each in self._objects.loaders.items() if each is loader}
-        bound = [each.binding for each in self.found if each.parameter.path[0] in owners]
+        bound = [each.binding for each in self.found if each.parameter.path[0] in owners and not self._is_gone(each)]
         listeners = {id(each.listener): each.listener for each in bound if isinstance(each, LoaderSetting)}
         if not listeners:
             return iter(loader) if batches is None else batches
@@ -207,7 +212,8 @@ class Settings:
     def _listed(self) -> list[str]:
         """The keys of the settings, of several together before the first of them."""
         first = {each.members[0]: each.key for each in self._joints.values()}
-        return [key for each in self._found for key in (first.get(each), each) if key is not None]
+        listed = [key for each in self._found for key in (first.get(each), each) if key is not None]
+        return [each for each in listed if each not in self._unbound]
 
     def _state(self) -> str:
         """The hash of all values; empty where there is none, as of a value that is not finite."""
@@ -239,6 +245,7 @@ class Settings:
             earlier = self._found.get(each.key)
             if earlier and isinstance(earlier.binding, LoaderSetting) and isinstance(each.binding, LoaderSetting):
                 earlier.binding.take(each.binding)
+        gone = self._gone({each.key for each in findings.settings}, {each.key: each for each in findings.unbound})
         # Of a kind that is bound nothing is added: its groups may be equal by now, or differ, and were not then.
         known = {each.parameter.path[:2] for each in self.found}
         new = tuple(each for each in findings.settings if each.parameter.path[:2] not in known)
@@ -246,8 +253,22 @@ class Settings:
         keys = {each.key for each in new}
         self._joints.update({each.key: each for each in findings.joints if keys.issuperset(each.members)})
         taken = {**self._found, **self._joints}
-        self._unbound = {each.key: each for each in findings.unbound if each.key not in taken}
+        self._unbound = {**gone, **{each.key: each for each in findings.unbound if each.key not in taken}}
         return new
+
+    def _gone(self, now: AbstractSet[str], unbound: Mapping[str, Unbound]) -> dict[str, Unbound]:
+        """The settings of loaders that were replaced by one without them, which nothing reads any more."""
+        gone: dict[str, Unbound] = {}
+        for each in self.found:
+            if isinstance(each.binding, LoaderSetting) and each.key not in now:
+                each.binding.leave()
+                why = "its loader was replaced by one without it"
+                gone[each.key] = unbound.get(each.key, Unbound(each.key, why, each.short))
+        return gone
+
+    def _is_gone(self, one: Found) -> bool:
+        """Whether it was of a loader that was replaced by one without it."""
+        return one.key in self._unbound
 
     def _name_as(self, keys: Iterable[str]) -> None:
         """Find again those kinds of settings that are others by these keys."""
@@ -278,6 +299,10 @@ class Settings:
                 return found(candidate, self._overrides).key
         return None
 
+    def _binding_of(self, key: str) -> Binding | None:
+        found = self._found.get(key)
+        return None if found is None else found.binding
+
     def _deltas(self, delta: Delta) -> list[Delta]:
         joint = self._joints.get(delta.parameter)
         if joint is None:
@@ -288,11 +313,6 @@ class Settings:
         paths = [each.parameter.path for each in self.found if each.parameter.path[1:2] == (FREEZE,)]
         if key in self._found and self._found[key].parameter.path in paths:
             require_apart(self._found[key].parameter.path, paths, history)
-
-    def _require_trainable(self) -> None:
-        groups = [group for each in self._objects.optimizers.values() for group in each.param_groups]
-        if groups and not any(weight.requires_grad for group in groups for weight in group["params"]):
-            raise ContractBroken("no weight would be left to train: every one that an optimizer holds would be frozen")
 
     def _require_engine(self) -> ChangeEngine:
         if self._engine is None:

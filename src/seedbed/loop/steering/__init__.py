@@ -7,7 +7,7 @@ from seedbed.loop.steering._answer import AnswerState, RequestAnswer
 from seedbed.loop.steering._client import ask, propose, withdraw
 from seedbed.loop.steering._controls import Controls
 from seedbed.loop.steering._desk import close_door
-from seedbed.loop.steering._door import Door, SettingRow, ShownSetting
+from seedbed.loop.steering._door import Door
 from seedbed.loop.steering._remote import DEFAULT_PROPOSER, RemoteRun, RequestView, asked_change
 from seedbed.loop.steering._request import Command, Proposal, RunRequest, Verb, Withdrawal
 from seedbed.loop.steering._steering import Asked, Steering
@@ -24,8 +24,6 @@ __all__ = [
     "RequestAnswer",
     "RequestView",
     "RunRequest",
-    "SettingRow",
-    "ShownSetting",
     "Steering",
     "Verb",
     "Withdrawal",

@@ -1,11 +1,13 @@
 """What requests are carried out with: the run's engine, and its names of settings."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, final
+from math import isfinite
+from typing import TYPE_CHECKING, Self
 
+from seedbed.change.guards import Move
 from seedbed.change.parameters import Delta, Parameter
-from seedbed.loop.steering._door import ShownSetting
+from seedbed.contracts import SettingView
 
 if TYPE_CHECKING:
     from seedbed.change import ChangeEngine, ChangeHistory
@@ -26,14 +28,14 @@ class Controls:
     history: Callable[[], "ChangeHistory"]
     state_hash: Callable[[], str]
     resolve: Callable[[str], str]
-    settings: Callable[[], Iterable[ShownSetting]]
+    settings: Callable[[], Iterable[SettingView]]
 
     @classmethod
     def of(
         cls,
         engine: "ChangeEngine",
         resolve: Callable[[str], str] | None = None,
-        settings: Callable[[], Iterable[ShownSetting]] | None = None,
+        settings: Callable[[], Iterable[SettingView]] | None = None,
     ) -> Self:
         """Those of an engine, whose settings have their whole names alone unless `resolve` and `settings` say more."""
         registry = engine.rules.registry
@@ -46,30 +48,17 @@ class Controls:
         )
 
 
-@final
-@dataclass(frozen=True)
-class _Setting:
-    """One parameter of an engine with its live value."""
-
-    key: str
-    value: float
-    low: float
-    high: float
-    unit: str
-    movable_at: int
-    short: str = ""
-    why_not: str = ""
-
-    @classmethod
-    def of(cls, parameter: Parameter, value: float, moved_at: int | None) -> Self:
-        movable_at = 0 if moved_at is None else moved_at + parameter.cooldown_steps
-        return cls(parameter.key, value, parameter.low, parameter.high, parameter.unit, movable_at)
+def _settings_of(engine: "ChangeEngine") -> list[SettingView]:
+    values, history = engine.values(), engine.history
+    return [_view(each, values[each.key], history.moves(each.key)[-1:]) for each in engine.rules.registry]
 
 
-def _settings_of(engine: "ChangeEngine") -> list[_Setting]:
-    values = engine.values()
-    moves = {key: engine.history.moves(key) for key in values}
-    return [
-        _Setting.of(each, values[each.key], moves[each.key][-1].step if moves[each.key] else None)
-        for each in engine.rules.registry
-    ]
+def _view(parameter: Parameter, value: float, last: Sequence[Move]) -> SettingView:
+    return SettingView(
+        key=parameter.key,
+        value=value if isfinite(value) else None,
+        unit=parameter.unit,
+        low=parameter.low,
+        high=parameter.high,
+        movable_at=max([0, *(each.step + parameter.cooldown_steps for each in last)]),
+    )

@@ -4,9 +4,10 @@ import contextlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Self, final
 
+from seedbed.contracts import SettingView
 from seedbed.errors import Conflict, StoreCorrupt, StoreUnavailable
 from seedbed.loop.steering._answer import AnswerState, RequestAnswer, in_words
-from seedbed.loop.steering._door import Door, SettingRow, ShownSetting
+from seedbed.loop.steering._door import Door
 from seedbed.loop.steering._post import Post, Received
 from seedbed.loop.steering._source import DirectSource, Source, ThreadSource
 from seedbed.records import ActiveRun, Clock, Store
@@ -87,20 +88,19 @@ class Desk:
             self._send(answer)
 
     def show(
-        self, step: int, doing: str, state: Callable[[], str], settings: Callable[[], Iterable[ShownSetting]]
+        self, step: int, doing: str, state: Callable[[], str], settings: Callable[[], Iterable[SettingView]]
     ) -> None:
         """Say what the run does and how its settings stand: every five seconds, and when it does something else."""
         if doing == self._doing and self.clock.monotonic() < self._show_due:
             return
         self._doing, self._show_due = doing, self.clock.monotonic() + _SHOW_SECONDS
-        rows = tuple(SettingRow.of(each) for each in settings())
         door = Door(
             attempt=self.attempt,
             step=step,
             is_open=True,
             told=doing,
             state=state(),
-            settings=rows,
+            settings=tuple(settings()),
             at=self.clock.now(),
         )
         self._source.show(door)

@@ -11,6 +11,7 @@ from typing import Self, final
 from pydantic import ValidationError
 
 from seedbed.change._history import ChangeHistory, fold
+from seedbed.change.parameters._operations import kind_of, operation_of
 from seedbed.contracts import RunStatus
 from seedbed.errors import Conflict, InvalidInput, NotFound, StoreCorrupt, StoreUnavailable
 from seedbed.loop.steering._answer import RequestAnswer, in_words
@@ -220,14 +221,10 @@ def asked_change(
     scale: float | None = None,
 ) -> Proposal:
     """The change that the arguments of `propose` ask for. Raises InvalidInput."""
-    given = {op: value for op, value in {"SET": set, "ADD": add, "SCALE": scale}.items() if value is not None}
-    if len(given) != 1:
-        found = ", ".join(each.lower() for each in given) or "none"
-        raise InvalidInput(f"a change needs exactly one of set, add and scale, found {found}")
-    ((op, value),) = given.items()
+    op = operation_of(set, add, scale)
     try:
         return Proposal.model_validate(
-            {"name": name, "op": op, "value": value, "why": _one_line(why), "against": against}
+            {"name": name, "op": kind_of(op), "value": op.value, "why": _one_line(why), "against": against}
         )
     except ValidationError as problem:
         raise _refused(problem) from None

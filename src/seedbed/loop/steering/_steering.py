@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self, final
 
-from seedbed.change.parameters import Add, Delta, Scale, Set
+from seedbed.change.parameters import Delta
+from seedbed.change.parameters._operations import OPERATIONS
 from seedbed.errors import Conflict, InvalidInput, NotFound
 from seedbed.loop.steering._answer import AnswerState
 from seedbed.loop.steering._controls import Controls
@@ -18,7 +19,6 @@ from seedbed.records import ActiveRun, Store
 __all__ = ["Asked", "Steering"]
 
 _LOOK_SECONDS = 1.0
-_OPERATIONS: dict[str, type[Set] | type[Add] | type[Scale]] = {"SET": Set, "ADD": Add, "SCALE": Scale}
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ class Steering:
         what = request.what
         assert isinstance(what, Proposal)
         delta = Delta(
-            self._controls.resolve(what.name), _OPERATIONS[what.op](what.value), what.why, request.proposer, number
+            self._controls.resolve(what.name), OPERATIONS[what.op](what.value), what.why, request.proposer, number
         )
         try:
             self._controls.propose(delta, step, what.against)

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self
 
+from seedbed.errors import InvalidInput
 from seedbed.records.storage._cloud import open_cloud
 from seedbed.records.storage._files import Files
 from seedbed.records.storage._local import LocalFiles
@@ -29,11 +30,24 @@ class StoreLocation:
 
     @classmethod
     def of(cls, where: Path | str, work: Path | str | None) -> Self:
-        """The location of the store at `where`, a folder or a URL. Raises InvalidInput for any other URL."""
+        """The location of the store at `where`, a folder or a URL.
+
+        Raises InvalidInput for any other URL, and where there is a file in place of a folder.
+        """
         if "://" in str(where):
             return cls(str(where), open_cloud(str(where)), Path(work or _WORK), is_remote=True)
+        _require_folder(Path(where))
         return cls(str(where), LocalFiles(Path(where)), Path(where), is_remote=False)
 
     def turn_at(self, folder: str) -> Turn:
         """The context manager for a turn at appending to `folder`; for a remote store it does nothing."""
         return no_turn if self.is_remote else partial(turn, self.work / folder)
+
+
+def _require_folder(where: Path) -> None:
+    found = next((each for each in (where, *where.parents) if each.exists()), where)
+    if found.exists() and not found.is_dir():
+        raise InvalidInput(
+            f"the store {where} cannot be there: {found} is a file, expected a folder; name another one, or move the "
+            "file away"
+        )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from seedbed.contracts import AuditRun, ChangeReport, ChangeSummary, Feature, FeatureAudit, GateReport
+from seedbed.contracts import AuditRun, ChangeReport, ChangeSummary, Feature, FeatureAudit, GateReport, SettingView
 from seedbed.contracts._move import move_words
 from seedbed.records import Commit, Diff, MetricDelta
 from seedbed.records.compare import allowed_pairs, is_part_of_interval
@@ -16,6 +16,7 @@ from seedbed.render.html._templates import environment
 from seedbed.render.svg._plots import Figure, figures
 from seedbed.render.text._change_text import counts_words
 from seedbed.render.text._run_details import headline_facts
+from seedbed.render.text._settings_text import SETTING_COLUMNS, SETTING_NUMBERS, setting_cells
 
 __all__ = [
     "RunFacts",
@@ -24,6 +25,7 @@ __all__ = [
     "commit_html",
     "diff_html",
     "run_html",
+    "settings_html",
     "steps_svg",
     "verdict_html",
 ]
@@ -90,6 +92,11 @@ def change_html(change: ChangeReport) -> str:
     return _fragment(_Shown(counts=f"of step {change.step}", changes=(change,)))
 
 
+def settings_html(settings: Sequence[SettingView], step: int) -> str:
+    """What can be changed of a run after `step` steps: live values, bounds, and when each may move again."""
+    return _fragment(_Shown(settings=[setting_cells(each, step) for each in settings], settings_step=step))
+
+
 def verdict_html(report: GateReport) -> str:
     """A gate's verdict with each of its checks."""
     return _fragment(_Shown(report=report))
@@ -128,6 +135,8 @@ class _Shown:
     changes: Sequence[ChangeReport] = ()
     audit: AuditRun | None = None
     report: GateReport | None = None
+    settings: Sequence[tuple[str, ...]] = ()
+    settings_step: int | None = None
 
     @property
     def features(self) -> Sequence[tuple[str, FeatureAudit]]:
@@ -168,4 +177,11 @@ def _figures(
 
 def _fragment(shown: _Shown) -> str:
     template = environment().get_template("fragment.html.j2")
-    return template.render(shown=shown, style=fragment_style(), reached=REACHED, moved=move_words)
+    return template.render(
+        shown=shown,
+        style=fragment_style(),
+        reached=REACHED,
+        moved=move_words,
+        columns=SETTING_COLUMNS,
+        numbers=SETTING_NUMBERS,
+    )

@@ -10,7 +10,7 @@ from seedbed.change.bindings._watchable import watchable
 from seedbed.change.bindings.schedules._schedulers import is_known, known_base, schedule_tree
 from seedbed.errors import InvalidInput
 
-__all__ = ["Schedule", "innermost", "is_proportional", "is_rebased", "require_of"]
+__all__ = ["Schedule", "innermost", "is_proportional", "is_rebased", "optimizers_of", "require_of"]
 
 _MOST_LAYERS = 8
 _CURVE = frozenset({"get_lr", "_get_closed_form_lr", "_update_lr", "_reduce_lr"})
@@ -58,13 +58,26 @@ def is_proportional(scheduler: object) -> bool:
 
 def require_of(scheduler: object, optimizer: Optimizer) -> None:
     """Raise InvalidInput unless every schedule in it that names its optimizer belongs to this one."""
-    for each in _parts(scheduler):
-        given = getattr(each, "optimizer", None)
-        if given is not None and _stepped(given) not in {None, optimizer}:
+    for each, own in _owned(scheduler):
+        if own is not optimizer:
             raise InvalidInput(
                 f"the scheduler {type(each).__name__} belongs to another optimizer than the one given; pass the "
                 "optimizer and its own scheduler"
             )
+
+
+def optimizers_of(scheduler: object) -> list[Optimizer]:
+    """The optimizers that it and its parts name, without what wraps them and it; none where it names none."""
+    return [own for _, own in _owned(innermost(scheduler))]
+
+
+def _owned(scheduler: object) -> Iterator[tuple[object, Optimizer]]:
+    """Each schedule in it with its optimizer, where it names one that can be watched."""
+    for each in _parts(scheduler):
+        given = getattr(each, "optimizer", None)  # a schedule may be of any class
+        own = None if given is None else _stepped(given)
+        if own is not None:
+            yield each, own
 
 
 def _parts(scheduler: object) -> Iterator[object]:

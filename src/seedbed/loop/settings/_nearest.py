@@ -1,0 +1,68 @@
+"""What somebody may have meant by a name that is no setting."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from types import MappingProxyType
+
+__all__ = ["nearest", "nearest_words"]
+
+_MOST = 3
+_LIKE = 0.6  # of the characters
+_MEANT = MappingProxyType(
+    {
+        **dict.fromkeys(("learning_rate", "learningrate", "rate", "step_size", "eta", "max_lr", "base_lr"), ("lr",)),
+        **dict.fromkeys(("wd", "decay", "l2", "weightdecay", "regularization"), ("weight_decay",)),
+        **dict.fromkeys(("p", "drop", "dropout_p", "dropout_rate", "drop_rate", "dropout_prob"), ("dropout",)),
+        **dict.fromkeys(("momentum", "mom", "beta1", "b1", "beta_1", "beta"), ("momentum", "beta1")),
+        **dict.fromkeys(("beta2", "b2", "beta_2"), ("beta2",)),
+        "betas": ("beta1", "beta2"),
+        "epsilon": ("eps",),
+        **dict.fromkeys(("clip", "grad_clip", "max_norm", "max_grad_norm", "clipping"), ("clip", "clip_norm")),
+        **dict.fromkeys(("accum", "accumulate", "grad_accum", "accumulation_steps"), ("accumulation",)),
+        **dict.fromkeys(("gradient_accumulation", "gradient_accumulation_steps"), ("accumulation",)),
+        **dict.fromkeys(("batch", "bs", "batchsize", "bsz"), ("batch_size",)),
+        **dict.fromkeys(("mix", "mixture_weights", "weights"), ("mixture",)),
+        **dict.fromkeys(("unfreeze", "frozen", "trainable", "requires_grad"), ("freeze",)),
+    }
+)
+"""Other words for a setting: those of PyTorch, of libraries and of papers."""
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The names in `known` that come nearest to `name`, the nearest first; none where it is like none of them.
+
+    Another word for a setting counts more than a like spelling: `learning_rate` for `lr`, `wd` for `weight_decay`.
+    """
+    names = list(dict.fromkeys(known))
+    *owner, last = _parts(name)
+    if last in _MEANT:
+        found = [each for word in _MEANT[last] for each in _named(word, names)]
+    else:
+        found = _like_a_part(last, names) or get_close_matches(name, names, n=_MOST, cutoff=_LIKE)
+    own = [each for each in found if owner and set(owner) <= set(_parts(each))]
+    return list(dict.fromkeys([*own, *found]))[:_MOST]
+
+
+def nearest_words(name: str, known: Sequence[str]) -> str:
+    """The same as words for a message; where nothing is near, the first of all."""
+    near = nearest(name, known)
+    if near:
+        return f"the nearest {'is' if len(near) == 1 else 'are'} {', '.join(near)}"
+    first = ", ".join(known[:_MOST])
+    return f"there are {len(known)}, such as {first}" if len(known) > _MOST else f"there are {first or 'none'}"
+
+
+def _named(word: str, names: Sequence[str]) -> list[str]:
+    """The names that have this word as a part, the shortest first."""
+    return sorted((each for each in names if word in _parts(each)), key=lambda each: each.count("."))
+
+
+def _like_a_part(last: str, names: Sequence[str]) -> list[str]:
+    """The names of which one part is spelled like the last of what was asked for."""
+    parts = list(dict.fromkeys(part for each in names for part in _parts(each)))
+    near = get_close_matches(last, parts, n=_MOST, cutoff=_LIKE)
+    return [each for part in near for each in _named(part, names)]
+
+
+def _parts(name: str) -> list[str]:
+    return name.lower().replace("-", "_").replace(" ", "_").split(".")
