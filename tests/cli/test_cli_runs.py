@@ -51,7 +51,7 @@ def test_a_run_is_shown_beside_the_predictors_that_learn_nothing(two):
 
 def test_what_happened_in_a_run_is_shown_as_the_input_that_it_is(two):
     shown = two("runs", "show", "run-a").out
-    assert "optimizer.lr  from step 41: 0.0005, changed from outside: an input of this run" in shown
+    assert "optimizer.lr  from step 41: 0.0005, changed by a proposal: an input of this run" in shown
     assert "STRICT, kept: SDPA, FLASH seen" in shown
     assert "never resumed" in shown
 

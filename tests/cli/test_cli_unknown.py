@@ -57,5 +57,6 @@ def test_of_many_causes_the_first_are_named_in_words(cli):
     finished(STORE, "run-a", config={f"setting{number}": 0 for number in range(9)})
     finished(STORE, "run-b", config={f"setting{number}": 1 for number in range(9)}, ap=0.5)
     told = cli("runs", "why", "run-b").out
-    assert "likeliest first: config/setting0 differs: 0 / 1; config/setting1 differs: 0 / 1; " in told
+    head = "what differs, the likeliest to matter first:"
+    assert f"{head} config/setting0 differs: 0 / 1; config/setting1 differs: 0 / 1; " in told
     assert " and 3 more\n" in told

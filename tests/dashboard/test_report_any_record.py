@@ -198,7 +198,7 @@ def test_what_happened_is_told_parameter_by_parameter_with_contract_and_resumes(
     }
     page = render_report(make_snapshot(course=course), make_events())
     text = text_of(section(page, "course"))
-    outside = "changed from outside: an input of this run"
+    outside = "changed by a proposal: an input of this run"
     assert f"optimizer.lr from step 151: 0.00025 {outside}" in text
     assert f"optimizer.lr from step 301: 0.000125, perhaps: nobody saw whether it was used {outside}" in text
     assert f"decay step 61: 0.5; from step 62: 0.1, which overwrote it {outside}" in text

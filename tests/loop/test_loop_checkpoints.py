@@ -144,3 +144,37 @@ def test_random_numbers_after_a_checkpoint_between_two_steps_are_unknown_and_sai
     assert ("written between two steps of the optimizer" in capsys.readouterr().err) is not known
     assert str(committed(run).snapshot.process["random_numbers"]).startswith("known" if known else "unknown")
     assert committed(run).snapshot.process["data_order"] == "known"
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_a_resumed_loop_over_range_is_told_that_it_trains_again(tmp_path, capsys, counts):
+    def go(stop=None):
+        work = Work()
+        with work.start(tmp_path / "s", quiet=False) as run:
+            run.restore(tmp_path / "c")
+            for _ in run.epochs(2) if counts else range(2):
+                for step, (x, y) in run.steps(work.loader):
+                    work.step(x, y)
+                    if step == stop:
+                        run.checkpoint(tmp_path / "c")
+                        raise Stopped
+            run.result(x=1)
+        return run
+
+    with pytest.raises(Stopped):
+        go(stop=15)
+    run = go()
+    assert ("one over run.epochs(n) does not" in capsys.readouterr().err) is not counts
+    assert run.step == (24 if counts else 36)
+    assert committed(run).snapshot.process["steps"] == run.step
+
+
+def test_a_checkpoint_of_a_run_that_goes_on_is_refused_at_that_line(tmp_path):
+    with Work().start(tmp_path / "s") as run:
+        run.checkpoint(tmp_path / "c")
+        with Work().start(tmp_path / "s") as other:
+            with pytest.raises(seedbed.errors.Conflict, match="which still goes on"):
+                other.restore(tmp_path / "c")
+            other.result(x=1)
+        run.result(x=1)
+    assert other.run_id != run.run_id

@@ -160,4 +160,4 @@ def test_a_setting_is_named_in_the_command_and_no_secret_path_or_name_is_in_a_by
         assert str(project.folder).encode() not in content, file.name
     command = [sys.executable, "-m", "seedbed", "runs", "why", "fast", "base", "--store", str(project.store)]
     told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=240).stdout
-    assert "likeliest first: config/rate differs: 0.003 / 0.3" in told
+    assert "what differs, the likeliest to matter first: config/rate differs: 0.003 / 0.3" in told

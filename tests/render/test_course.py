@@ -4,7 +4,7 @@ import pytest
 
 from seedbed.render.facts._course import ValueUse
 
-ORIGIN = "changed from outside: an input of this run"
+ORIGIN = "changed by a proposal: an input of this run"
 
 
 @pytest.mark.parametrize(

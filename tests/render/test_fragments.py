@@ -52,7 +52,7 @@ def test_a_commit_is_shown_with_its_results_predecessor_changes_and_kernels(tmp_
     assert "accuracy 0.9200 0.9100 to 0.9300 +0.0200 not enough replicates: 1 of 4" in seen
     assert "Compared with a, commit 1: " in seen
     assert "Changes 3 requested: 1 effective, 1 blocked, 1 failed" in seen
-    assert "What ran COMPAT, 6 of 300 steps seen SDPA used" in seen
+    assert "What ran COMPAT, 6 of 300 iterations and evaluations seen SDPA used" in seen
     assert "FLASH not seen masked" in seen
     assert "AMP" not in seen
 

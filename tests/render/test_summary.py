@@ -30,7 +30,7 @@ def test_a_plain_run_is_told_in_fourteen_lines(tmp_path):
         "changes: 1 requested: 1 effective",
         "  EFFECTIVE  step 150: optimizer.lr 0.001 -> 0.0005",
         "             effective: step 151 used 0.0005",
-        "runtime, COMPAT, 6 of 300 steps seen",
+        "runtime, COMPAT, 6 of 300 iterations and evaluations seen",
         "  SDPA   used  aten::_scaled_dot_product_flash_attention_for_cpu x 6",
         "  FLASH  used  aten::_scaled_dot_product_flash_attention_for_cpu x 6",
         "gate: PASS, exit code 0",

@@ -6,6 +6,7 @@ from typing import Literal
 
 from seedbed.contracts import AuditRun, ChangeSummary, Feature, GateReport, Verdict
 from seedbed.records import Diff
+from seedbed.render.facts._course import is_auto
 from seedbed.render.facts._results import Results
 
 __all__ = ["Tile", "tiles"]
@@ -73,6 +74,9 @@ def _contract(audit: AuditRun | None) -> Tile:
             "bad",
             f"{audit.mode}, not observed throughout: {unseen or 'see the reasons'}",
         )
+    if unseen and all(is_auto(audit, feature.value.lower()) for feature, fact in requested.items() if not fact.used):
+        detail = f"{audit.mode}, left to what the machine can do: no step that was seen could show {unseen}"
+        return Tile("Runtime contract", "Nothing to show", "plain", detail)
     if unseen:
         return Tile("Runtime contract", "Not proven", "warn", f"{audit.mode}, not observed: {unseen}")
     if not requested:

@@ -16,14 +16,14 @@ __all__ = ["render_trend"]
 _WIDTH, _EDGE, _LEFT, _RIGHT, _LINE, _PANEL = 560, 16, 82, 544, 21, 240
 _LINE_WIDTH = 60  # characters
 _CAPTION = "Dots are commits that may be compared, oldest first; the line is smoothed, the dashes are the slope."
-_APART = "A hollow dot is a run that something happened to: changed from outside, degraded, or resumed."
+_APART = "A hollow dot is a run that something happened to: changed by a proposal, degraded, or resumed."
 
 
 def render_trend(trend: Trend) -> str:
     """`trend` as an SVG document that needs no other file; the same input gives the same text.
 
     Dots are commits in the order of the history, the line is the smoothed curve, and the dashes are the slope, drawn
-    through the middle commit and the median value. A hollow dot is a commit whose run was changed from outside, was
+    through the middle commit and the median value. A hollow dot is a commit whose run was changed by a proposal, was
     degraded, or was resumed.
     """
     head = wrap(trend.words, _LINE_WIDTH)

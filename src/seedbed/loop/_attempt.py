@@ -200,7 +200,10 @@ class Attempt:
             raise Conflict(f"the checkpoint is of run {run_id}, and this is {self._run_id}; leave run= out")
 
     def is_finished(self, run_id: str, project: str) -> bool:
-        """Whether that run has finished. Raises NotFound where the store does not have it."""
+        """Whether that run has finished.
+
+        Raises NotFound where the store does not have it, and Conflict where it still goes on.
+        """
         try:
             view = self.store.find(run_id, project=project, stage=Stage.TRAINING)
         except NotFound:
@@ -208,6 +211,11 @@ class Attempt:
                 f"the checkpoint is of run {run_id} of {project}, which {self.store.name} does not have; open the "
                 "store that has it, or move the checkpoint away to begin a new run"
             ) from None
+        if view.status is RunStatus.RUNNING and not self._has_begun:
+            raise Conflict(
+                f"the checkpoint is of run {run_id} of {project}, which still goes on ; to resume it, wait for "
+                "its end; else give this run a checkpoint of its own"
+            )
         return view.status is RunStatus.FINISHED
 
     def release(self) -> None:

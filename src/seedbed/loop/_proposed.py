@@ -30,6 +30,9 @@ class Proposed:
     def __len__(self) -> int:
         return len(self.records)
 
+    def __repr__(self) -> str:
+        return f"<seedbed.Proposed {'; '.join(str(self).splitlines())}>"
+
     def __str__(self) -> str:
         return "\n".join(f"{each.outcome.value} {each.delta.parameter} {move_words(each)}" for each in self.records)
 

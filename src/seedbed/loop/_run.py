@@ -134,13 +134,14 @@ class Run:
         The first pass after `restore` goes on with the batch after the last step of the checkpoint. Where that cannot
         be known, the run says so when it is resumed, and in its record: `process.data_order`.
         """
-        self._live.go_on()
+        self._live.begin_pass()
         self._attempt.bind_loader(loader)
         return Passes(loader, self._steps.position, self._steps, self._live.tracked)
 
     def epochs(self, num: int) -> Iterator[int]:
         """The numbers of the epochs that are left of `num`, from 0; an epoch is a whole pass of `steps`."""
         self._live.go_on()
+        self._live.counts_epochs = True
         while self.epoch < num:
             epoch = self.epoch
             yield epoch

@@ -231,9 +231,9 @@ _hubs: weakref.WeakSet[StepHub] = weakref.WeakSet()
 @cache
 def _see_every_step() -> None:
     def hook(optimizer: Optimizer, _args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
-        own = vars(optimizer).get(_HUB)
-        if own is not None and len(_hubs) == 1:
-            return  # the usual case: the only hub is that of this optimizer
+        num_hubs = len(_hubs)
+        if not num_hubs or (num_hubs == 1 and vars(optimizer).get(_HUB) is not None):
+            return  # the usual cases: there is no hub, or the only one is that of this optimizer
         for hub in tuple(_hubs):
             hub.on_other(optimizer)
 

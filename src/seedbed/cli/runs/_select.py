@@ -9,7 +9,7 @@ from seedbed.contracts import RunStatus
 from seedbed.errors import InvalidInput, NotFound, StoreCorrupt
 from seedbed.records import Commit, CommitLog, RunView, Store
 
-__all__ = ["find_finished", "find_run"]
+__all__ = ["find_finished", "find_run", "find_running"]
 
 _LATEST = "latest"
 _NUMBER = re.compile(r"[0-9]{1,9}")
@@ -32,6 +32,15 @@ def find_run(store: str, name: str) -> RunView:
     if newest is None:
         raise NotFound(f"the store {store} holds no run yet; `seedbed demo` makes one")
     return newest
+
+
+def find_running(store: str, name: str) -> RunView:
+    """As `find_run`; `latest` is the run that began last of those that go on, if any does."""
+    if name == _LATEST:
+        running = [view for view in Store.open(store).unfinished() if view.status is RunStatus.RUNNING]
+        if running:
+            return max(running, key=lambda view: view.when)
+    return find_run(store, name)
 
 
 def find_finished(store: str, name: str) -> tuple[RunView, Commit]:

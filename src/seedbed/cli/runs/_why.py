@@ -88,7 +88,7 @@ def why(
 
 def _named(causes: list[str]) -> str:
     more = f" and {len(causes) - _NAMED} more" if len(causes) > _NAMED else ""
-    return f"likeliest first: {'; '.join(causes[:_NAMED])}{more}"
+    return f"what differs, the likeliest to matter first: {'; '.join(causes[:_NAMED])}{more}"
 
 
 def _pointer(metric: str, since: "Diff") -> str:

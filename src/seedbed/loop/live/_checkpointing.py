@@ -44,6 +44,7 @@ class Checkpointing:
     ) -> None:
         self.together: Together | None = None
         self.random_unknown = ""
+        self.num_passes = 0  # over the data, before the resume
         self._attempt, self._steps, self._values, self._planned = attempt, steps, values, planned
         self._witness, self._say = witness, say
         self._last: Path | None = None
@@ -129,7 +130,7 @@ class Checkpointing:
         changes = ChangeState.model_validate_json(state["changes"])
         self._attempt.resume(state["run_id"], changes, state["elapsed_seconds"])
         self._steps.restore({**state["steps"], **({} if own is None else {"position": own["position"]})})
-        self._last_step = self._steps.step
+        self._last_step, self.num_passes = self._steps.step, self._steps.epoch
         self._planned.restore(state["planned"])
         self._witness.load_state(state["witness"])
         self.random_unknown = state["random_unknown"]

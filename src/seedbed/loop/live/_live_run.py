@@ -50,6 +50,7 @@ class LiveRun:
         self.report: GateReport | None = None
         self.results: Mapping[str, Any] = {}
         self.restored: Mapping[str, Any] = {}
+        self.counts_epochs = False  # whether the loop is over `Run.epochs`
         self.steps = Stepping(
             self.witness, StepEvents(self.begin, self._opening, self._taken, self._between, self._left, self._lost)
         )
@@ -120,6 +121,16 @@ class LiveRun:
         found = self.checkpoints.restore(path)
         self.restored = {} if found is None else found
         return found is not None
+
+    def begin_pass(self) -> None:
+        """A pass over the data is asked for; tell a resumed loop once that it may count its passes wrongly."""
+        self.go_on()
+        if self.checkpoints.num_passes and not self.counts_epochs:
+            self.say(
+                f"resumed after {self.checkpoints.num_passes} whole passes over the data: a loop over range(n) trains "
+                "them again, one over run.epochs(n) does not"
+            )
+        self.checkpoints.num_passes = 0
 
     def bound(self) -> None:
         """Further objects were bound: count the steps of the optimizer that came."""
@@ -232,7 +243,8 @@ class LiveRun:
         self._shown.between_steps(step, self.values.latest, self.evidence, self.attempt.engine.history)
 
     def _look(self, step: int) -> None:
-        if self._requests is not None:
+        is_replay = self.recorder is not None and self.recorder.is_replay  # it makes again what was asked for
+        if self._requests is not None and not is_replay:
             self._requests.look(step)
 
     def _write(self, step: int, values: Mapping[str, float]) -> None:
@@ -252,9 +264,10 @@ class LiveRun:
         if not self.attempt.leads:
             return None
         made_of = collect() if self._made_of is None else self._made_of.finished()
+        counts = {"steps": self.steps.step, "epochs": self.steps.epoch}
         unknown = {"data_order": self.steps.position.unknown, "random_numbers": self.checkpoints.random_unknown}
         process = {name: f"unknown: {why}" if why else "known" for name, why in unknown.items()}
-        made_of = replace(made_of, process={**made_of.process, **process})
+        made_of = replace(made_of, process={**made_of.process, **process, **counts})
         return draft_of(self.attempt.record, self.declared, self.attempt.objects, nested(self.results), audit, made_of)
 
     def _commit(self, draft: SnapshotDraft) -> GateReport | None:

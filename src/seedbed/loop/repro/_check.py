@@ -22,6 +22,10 @@ __all__ = ["ReproAnswer", "ReproKind", "ReproRequest", "Say", "check", "measure"
 
 _CUT = "cut.json"
 _FEWEST = 2
+_NO_BATCH = (
+    "a pass that was over when the run was stopped hands out no batches to the resumed one: what only the body of the "
+    "loop sets is not set then"
+)
 
 Say = Callable[[str, int, int], None]
 """Takes what is done, the steps so far, and how many there will be; 0 where nobody knows."""
@@ -236,7 +240,10 @@ def _resumed(request: ReproRequest, whole: Ended, say: Say) -> ReproAnswer:
     began = again.traces[0].begun_after if again.traces else 0
     if not began and again.exit_code == whole.exit_code:
         return ReproAnswer(why_not="nothing was resumed: the new process began with the first step again")
-    return replace(compared(request, whole, again), resumed_at=began + 1)
+    answer = compared(request, whole, again)
+    if again.exit_code not in (0, whole.exit_code):
+        answer = replace(answer, notes=(*answer.notes, _NO_BATCH))
+    return replace(answer, resumed_at=began + 1)
 
 
 def _saves_itself(trace: Trace) -> bool:

@@ -67,6 +67,11 @@ class ReproRecorder:
         if self._plan.replay_of is not None:
             self._replayed = Replayed.of(self._plan.replay_of, self._file.number)
 
+    @property
+    def is_replay(self) -> bool:
+        """Whether the changes of another run are made again in the place of the script's own."""
+        return self._plan.replay_of is not None
+
     def restore(self, restore: Callable[[Path], bool]) -> None:
         """Before the first step: go on from the checkpoint that the run is to go on from."""
         if self._plan.restore is not None and not self._has_restored:

@@ -105,11 +105,13 @@ class Settings:
         """Look at further objects, and bind what was not bound before; returns that.
 
         A loader may take the place of one, and a model may be wrapped since. Raises Conflict where another model or
-        optimizer has a name that is taken, and for a scheduler that comes after its optimizer.
+        optimizer has a name that is taken, and for a scheduler that comes after its optimizer; then nothing is bound.
         """
-        self._objects = self._objects.joined(objects)
-        self._loop_numbers.look_at(self._objects)
-        return self._take(find_settings(self._objects, self._overrides, self._finders))
+        together = self._objects.joined(objects)
+        further = find_settings(together, self._overrides, self._finders)
+        self._objects = together
+        self._loop_numbers.look_at(together)
+        return self._take(further)
 
     def names(self) -> SettingNames:
         """What settings are called, those that cannot be changed too."""

@@ -83,6 +83,7 @@ def _told(snapshot: Snapshot, known: set[str]) -> dict[str, dict[str, Json]]:
         "generators": dict(_object(process.get("generators"))),
         "hardware": dict(_object(process.get("hardware"))),
         "data": {"order": order} if (order := process.get("data_order")) else {},
+        "length": {name: count for name in ("steps", "epochs") if (count := process.get(name)) is not None},
         "random": {"numbers": numbers} if (numbers := process.get("random_numbers")) else {},
     }
 

@@ -45,6 +45,7 @@ _PRIORS: Sequence[tuple[str, float]] = (
     ("/kernels", 0.5),
     ("/data/order", 0.4),
     ("/random/numbers", 0.4),
+    ("/length", 0.6),
     ("/config/", 0.5),
     ("/fingerprints/code", 0.4),
     ("/factors/device", 0.2),

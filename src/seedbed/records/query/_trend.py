@@ -36,7 +36,7 @@ _NORMAL = 1.959963984540054  # the 97.5 % point of the normal distribution
 class TrendPoint:
     """One commit of the history: the metric's value, and the smoothed curve at it.
 
-    `happened` says in words what sets its run apart: changed from outside, degraded, resumed.
+    `happened` says in words what sets its run apart: changed by a proposal, degraded, resumed.
     """
 
     seq: int

@@ -10,10 +10,10 @@ from seedbed.records import Snapshot
 from seedbed.render.facts._documents import document_of
 from seedbed.render.facts._scores import is_number
 
-__all__ = ["ValueUse", "contract_words", "resume_words", "unknown_words", "uses_of"]
+__all__ = ["ValueUse", "contract_words", "is_auto", "resume_words", "seen_words", "unknown_words", "uses_of"]
 
 _ORIGINS = {
-    "changes": "changed from outside: an input of this run",
+    "changes": "changed by a proposal: an input of this run",
     "derived": "by a rule of its configuration",
 }
 _AUTO = "AUTO"
@@ -61,7 +61,8 @@ def contract_words(snapshot: Snapshot) -> str:
         return ""
     requested = [name for name in _FEATURES if _fact(runtime, name, "requested")]
     seen = [name.upper() for name in requested if _fact(runtime, name, "used")]
-    shown_by_none = [name for name in requested if name.upper() not in seen and _is_auto(snapshot, name)]
+    audit, _ = document_of(snapshot, "audit_run", AuditRun)
+    shown_by_none = [name for name in requested if name.upper() not in seen and audit and is_auto(audit, name)]
     asked = [name for name in requested if name not in shown_by_none]
     unseen = [name.upper() for name in asked if name.upper() not in seen]
     answer = "degraded" if runtime.get("degraded") else "not proven" if unseen else "kept" if requested else ""
@@ -76,10 +77,14 @@ def contract_words(snapshot: Snapshot) -> str:
     return ": ".join(filter(None, (head, "; ".join(filter(None, facts)))))
 
 
-def _is_auto(snapshot: Snapshot, feature: str) -> bool:
-    """Whether the feature was left to what the machine can do and a step can show."""
-    audit, _ = document_of(snapshot, "audit_run", AuditRun)
-    return audit is not None and feature in audit.settings and audit.settings[feature].value == _AUTO
+def seen_words(audit: AuditRun) -> str:
+    """How much of a run was witnessed: `COMPAT, 6 of 300 iterations and evaluations seen`."""
+    return f"{audit.mode}, {audit.steps_sampled} of {audit.steps} iterations and evaluations seen"
+
+
+def is_auto(audit: AuditRun, feature: str) -> bool:
+    """Whether the feature was left to what the machine can do and a step can show; `feature` as "sdpa"."""
+    return feature in audit.settings and audit.settings[feature].value == _AUTO
 
 
 def resume_words(snapshot: Snapshot) -> str:

@@ -10,7 +10,7 @@ from rich.text import Text
 from seedbed.contracts import AuditRun, ChangeSummary, Feature, FeatureAudit
 from seedbed.records import NOT_APPLICABLE, Commit, Diff, Event, Snapshot
 from seedbed.records.compare import allowed_pairs, one_line
-from seedbed.render.facts._course import contract_words, resume_words, unknown_words, uses_of
+from seedbed.render.facts._course import contract_words, resume_words, seen_words, unknown_words, uses_of
 from seedbed.render.facts._words import flat
 from seedbed.render.text._change_text import change_text, outcome_text, why_words
 from seedbed.render.text._layout import section
@@ -92,7 +92,11 @@ def _witness(snapshot: Snapshot) -> RenderableType:
     rows += [("", Text("degraded", style="yellow"), reason) for reason in audit.reasons]
     rows += [("", Text("incident", style="yellow"), incident) for incident in audit.incidents]
     return section(
-        Text(f"runtime, {audit.mode}, {audit.steps_sampled} of {audit.steps} steps seen", style="bold"), rows
+        Text(
+            f"runtime, {seen_words(audit)}",
+            style="bold",
+        ),
+        rows,
     )
 
 

@@ -9,6 +9,7 @@ from rich.text import Text
 from seedbed.contracts import AuditRun, ChangeSummary, Feature, GateReport
 from seedbed.records import Commit, Diff, MetricDelta, Snapshot
 from seedbed.records.compare import allowed_pairs, one_line
+from seedbed.render.facts._course import seen_words
 from seedbed.render.facts._documents import document_of
 from seedbed.render.facts._in_short import main_changes, main_results
 from seedbed.render.facts._scores import Score
@@ -104,7 +105,7 @@ def _witness(snapshot: Snapshot) -> RenderableType:
     audit, note = document_of(snapshot, "audit_run", AuditRun)
     if audit is None:
         return Text.assemble(("runtime: ", "bold"), (note, "dim"))
-    title = Text(f"runtime, {audit.mode}, {audit.steps_sampled} of {audit.steps} steps seen", style="bold")
+    title = Text(f"runtime, {seen_words(audit)}", style="bold")
     asked = {feature: audit.of(feature) for feature in Feature if audit.of(feature).requested}
     rows = [feature_row(feature, fact) for feature, fact in asked.items() if fact.observed is not None]
     unknown = ", ".join(feature.value for feature, fact in asked.items() if fact.observed is None)

@@ -32,11 +32,11 @@ _COLOURS = {True: "green", False: "yellow"}
 
 def remote(store: str, run: str) -> "RemoteRun":
     """The run that an argument names, as those see it who steer it."""
-    from seedbed.cli.runs._select import find_run
+    from seedbed.cli.runs._select import find_running
     from seedbed.loop.steering import RemoteRun
     from seedbed.records import Store
 
-    return RemoteRun(Store.open(store), find_run(store, run))
+    return RemoteRun(Store.open(store), find_running(store, run))
 
 
 def ask_and_show(run: "RemoteRun", ask: "Callable[[], RequestView]", *, wait: bool, as_json: bool) -> None:
