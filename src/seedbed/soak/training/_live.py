@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from seedbed.change import Binding, ClipNorm, DropoutRate, GroupSetting, LearningRate, OptimizerSetting
+from seedbed.change import Binding, ClipNorm
+from seedbed.loop.settings import LiveObjects, Settings
 from seedbed.runtime import declare, resolve_config
 from seedbed.soak.training._settings import CLIP_NORM, DROPOUT, LEARNING_RATE, NO_CLIP, WEIGHT_DECAY
 from seedbed.stages import CandidateDraw, LinkDataset, TrainConfig, Trainer, batches
@@ -37,7 +38,7 @@ class ObservedStep:
 
 @final
 class LiveTraining:
-    """A trainer, and a binding for each of the plant's settings.
+    """A trainer, and a binding for each of the plant's settings, which are found on it as those of any loop are.
 
     The values used are observed without the bindings: learning rate and weight decay from the optimizer's group as a
     step begins, dropout from each module as it runs in training mode, the clip norm from the call that clips.
@@ -47,12 +48,14 @@ class LiveTraining:
         asked = {"mode": "compat", "cdc": "off", "amp": "off"}
         self.trainer = Trainer(config, data, declare(resolve_config(code=asked), device=torch.device("cpu")))
         self._config, self._data = config, data
+        live = LiveObjects.of(self.trainer.model, self.trainer.optimizer, self.trainer.scheduler)
+        found = {each.key: each.binding for each in Settings(live).found}
         self._clip = ClipNorm(self.trainer.optimizer, NO_CLIP)
         self.bindings: Mapping[str, Binding] = {
-            LEARNING_RATE: LearningRate(self.trainer.optimizer, self.trainer.scheduler),
-            WEIGHT_DECAY: GroupSetting(self.trainer.optimizer, OptimizerSetting.WEIGHT_DECAY),
+            LEARNING_RATE: found[LEARNING_RATE],
+            WEIGHT_DECAY: found[WEIGHT_DECAY],
             CLIP_NORM: self._clip,
-            DROPOUT: DropoutRate(self.trainer.model, self.trainer.optimizer),
+            DROPOUT: found[DROPOUT],
         }
         self._weights = list(self.trainer.model.parameters())
         self._dropout_rates: set[float] = set()
