@@ -12,7 +12,7 @@ from seedbed.change.bindings.schedules._schedule import innermost, optimizers_of
 from seedbed.errors import InvalidInput
 from seedbed.loop.settings import LiveObjects
 
-__all__ = ["Given", "device_of", "first_optimizer", "joined", "objects_of"]
+__all__ = ["Given", "bound_together", "device_of", "first_optimizer", "objects_of"]
 
 Part = TypeVar("Part")
 
@@ -39,17 +39,12 @@ def objects_of(model: Given[nn.Module], optimizer: Given[Optimizer], scheduler: 
     return objects
 
 
-def joined(objects: LiveObjects, others: LiveObjects) -> LiveObjects:
+def bound_together(objects: LiveObjects, others: LiveObjects) -> LiveObjects:
     """The objects, with `others` in the place of those of equal names.
 
     Raises InvalidInput for a scheduler whose optimizer is not among them: nobody would see what it writes.
     """
-    together = LiveObjects(
-        {**objects.models, **others.models},
-        {**objects.optimizers, **others.optimizers},
-        {**objects.schedulers, **others.schedulers},
-        {**objects.loaders, **others.loaders},
-    )
+    together = objects.updated(others)
     bound = [*together.watched().values()]
     for name, scheduler in together.schedulers.items():
         for own in optimizers_of(scheduler):

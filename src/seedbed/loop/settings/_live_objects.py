@@ -67,6 +67,16 @@ class LiveObjects:
         most, optimizer = max(held, key=lambda each: each[0], default=(0, None))
         return optimizer if most else None
 
+    def updated(self, others: "LiveObjects") -> "LiveObjects":
+        """These objects, with `others` in the place of those of equal names."""
+        return LiveObjects(
+            {**self.models, **others.models},
+            {**self.optimizers, **others.optimizers},
+            {**self.schedulers, **others.schedulers},
+            {**self.loaders, **others.loaders},
+            self.named | others.named,
+        )
+
     def joined(self, further: "LiveObjects") -> "LiveObjects":
         """These objects and further ones; a loader may take the place of one, and a model may be wrapped since.
 
@@ -86,13 +96,7 @@ class LiveObjects:
             new = [innermost(each) for each in further.schedulers.values()]
             if any(_belongs_to(each, optimizer) for each in new if not any(each is known for known in own)):
                 raise Conflict("the optimizer of the scheduler is bound already without it: bind both together")
-        return LiveObjects(
-            {**self.models, **further.models},
-            {**self.optimizers, **further.optimizers},
-            {**self.schedulers, **further.schedulers},
-            {**self.loaders, **further.loaders},
-            self.named | further.named,
-        )
+        return self.updated(further)
 
     def scheduler_of(self, name: str) -> object | None:
         """The scheduler of the optimizer of this name: one that says so itself, else the one of the same name."""
