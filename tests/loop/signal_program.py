@@ -1,5 +1,6 @@
 """A training that is ended by a signal: writes the name of its run, and takes more steps than anybody waits for."""
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -8,6 +9,8 @@ from loop_world import QUIET_RUNTIME, Work
 
 import seedbed
 
+for number in (signal.SIGTERM, signal.SIGHUP):  # whatever this process was started with
+    signal.signal(number, signal.SIG_DFL)
 work = Work()
 with seedbed.start(
     work.model, work.optimizer, project="p", store=Path(sys.argv[1]), runtime=QUIET_RUNTIME, quiet=True

@@ -16,6 +16,15 @@ PROGRAM = Path(__file__).with_name("signal_program.py")
 SIGNALS = [signal.SIGTERM, signal.SIGHUP]
 
 
+@pytest.fixture(autouse=True)
+def unhandled():
+    """The signals as a process has them from the start, whatever this one was started with."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_ends_the_run_as_interrupted_and_the_script_with_130(tmp_path, number):

@@ -72,13 +72,13 @@ def test_an_unseeded_draw_in_the_loop_is_named_by_its_step_and_is_not_taken_for_
 
 
 @pytest.mark.parametrize(("kind", "planted", "step"), [(ReproKind.REPEAT, "draw", 7), (ReproKind.RESUME, "lost", 7)])
-def test_of_every_fifth_step_that_is_compared_the_first_of_all_that_differs_is_found_by_two_more_runs(
+def test_of_every_fourth_step_that_is_compared_the_first_of_all_that_differs_is_found_by_two_more_runs(
     tmp_path, kind, planted, step
 ):
-    request = asked(tmp_path, kind, planted, every=5, ignored=frozenset({"loss"}))
+    request = asked(tmp_path, kind, planted, every=4, ignored=frozenset({"loss"}))
     coarse = check(request, told)
     assert coarse.difference is not None
-    assert coarse.difference.step == 10
+    assert coarse.difference.step == 8
     answer = narrow(request, coarse, told)
     assert answer.difference is not None
     assert (answer.difference.step, answer.is_narrowed) == (step, True)
