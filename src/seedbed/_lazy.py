@@ -1,11 +1,15 @@
 """How the rooms are lazy: a name is imported when it is first used."""
 
+import importlib
 import random
+import sys
 from collections.abc import Callable
 
 import lazy_loader
 
 __all__ = ["attach"]
+
+_DRAWS = "rich.style"
 
 
 def attach(package: str, file: str) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
@@ -17,10 +21,12 @@ def attach(package: str, file: str) -> tuple[Callable[[str], object], Callable[[
     find, names, public = lazy_loader.attach_stub(package, file)
 
     def found(name: str) -> object:
-        state = random.getstate()
-        try:
-            return find(name)
-        finally:
-            random.setstate(state)
+        if _DRAWS not in sys.modules:
+            state = random.getstate()
+            try:
+                importlib.import_module(_DRAWS)  # alone: another thread that draws meanwhile would see numbers again
+            finally:
+                random.setstate(state)
+        return find(name)
 
     return found, names, public

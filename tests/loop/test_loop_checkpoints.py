@@ -122,7 +122,7 @@ def test_a_restored_place_is_kept_in_a_checkpoint_before_the_pass_goes_on(tmp_pa
 
 
 @pytest.mark.parametrize(("between", "known"), [(False, True), (True, False)])
-def test_random_numbers_after_a_checkpoint_between_two_steps_are_unknown_and_said_so(tmp_path, capsys, between, known):
+def test_a_resume_from_between_two_steps_is_unknown_and_said_so(tmp_path, capsys, between, known):
     def go(stop=None):
         work = Work()
         with work.start(tmp_path / "s", quiet=False) as run:
@@ -142,7 +142,7 @@ def test_random_numbers_after_a_checkpoint_between_two_steps_are_unknown_and_sai
         go(stop=5 if between else 6)
     run = go()
     assert ("written between two steps of the optimizer" in capsys.readouterr().err) is not known
-    assert str(committed(run).snapshot.process["random_numbers"]).startswith("known" if known else "unknown")
+    assert str(committed(run).snapshot.process["resume"]).startswith("known" if known else "unknown")
     assert committed(run).snapshot.process["data_order"] == "known"
 
 
@@ -178,3 +178,174 @@ def test_a_checkpoint_of_a_run_that_goes_on_is_refused_at_that_line(tmp_path):
             other.result(x=1)
         run.result(x=1)
     assert other.run_id != run.run_id
+
+
+def test_each_path_has_its_own_pace_whatever_else_is_written(tmp_path):
+    work = Work()
+    written: dict[str, list[int]] = {"last": [], "keep": [], "best": []}
+    with work.start(tmp_path / "s") as run:
+        for step, (x, y) in run.steps(work.loader):
+            work.step(x, y)
+            if step in {3, 8}:
+                run.checkpoint(tmp_path / "best", note=step)
+                written["best"].append(step)
+            if run.checkpoint(tmp_path / "last", every=2):
+                written["last"].append(step)
+            if run.checkpoint(tmp_path / f"keep-{step}", every=4):
+                written["keep"].append(step)
+        run.result(x=1)
+    assert written == {"last": [2, 4, 6, 8, 10, 12], "keep": [4, 8, 12], "best": [3, 8]}
+
+
+def test_a_multiple_that_is_passed_within_an_iteration_is_written(tmp_path):
+    work, written = Work(), []
+    with work.start(tmp_path / "s") as run:
+        for x, y in [(work.x[:8], work.y[:8])] * 9:
+            with run.one_step():
+                for _ in range(1 if run.iteration == 1 else 2):
+                    work.step(x, y)
+                if run.checkpoint(tmp_path / "c", every=5):
+                    written.append(run.step)
+        run.result(x=1)
+    assert written == [5, 11, 15]
+
+
+@pytest.mark.parametrize("reason", ["except", "finally"])
+def test_a_checkpoint_while_an_error_ends_the_loop_goes_on_within_the_pass(tmp_path, reason):
+    def go(stop=None):
+        work, seen = Work(), []
+        with work.start(tmp_path / "s") as run:
+            run.restore(tmp_path / "c")
+            for _ in run.epochs(2):
+                try:
+                    for step, (x, y) in run.steps(work.loader):
+                        work.step(x, y)
+                        seen.append(x)
+                        if step == stop:
+                            raise Stopped
+                except Stopped:
+                    if reason == "except":
+                        run.checkpoint(tmp_path / "c")
+                    raise
+                finally:
+                    if reason == "finally" and stop is not None and run.step == stop:
+                        run.checkpoint(tmp_path / "c")
+            run.result(x=1)
+        return seen, work.weights()
+
+    whole, weights = go()
+    with pytest.raises(Stopped):
+        go(stop=5)
+    rest, after = go()
+    assert len(rest) == 19
+    assert torch.equal(torch.cat(rest), torch.cat(whole[5:]))
+    assert torch.equal(after, weights)
+
+
+def test_an_epoch_counts_once_with_two_passes_and_with_an_iterator_that_was_given_up(tmp_path):
+    work = Work()
+    with work.start(tmp_path / "s") as run:
+        epochs = []
+        for epoch in run.epochs(3):
+            epochs.append(epoch)
+            for _ in range(2):
+                for _, (x, y) in run.steps(work.loader):
+                    work.step(x, y)
+        assert (epochs, run.epoch) == ([0, 1, 2], 3)
+        run.result(x=1)
+    work = Work()
+    with work.start(tmp_path / "s") as run:
+        seen = []
+        for epoch in run.epochs(3):
+            seen.append((epoch, run.epoch))
+            batches = iter(run.steps(work.loader))  # the one before is closed after this one has begun
+            for _ in range(3):
+                _, (x, y) = next(batches)
+                work.step(x, y)
+        assert (seen, run.epoch, run.step) == ([(0, 0), (1, 1), (2, 2)], 3, 9)
+        run.result(x=1)
+
+
+def test_gradients_over_the_end_of_a_pass_are_said_to_be_lost(tmp_path, capsys):
+    def go(stop=None):
+        work = Work()
+        loader = [(work.x[at : at + 8], work.y[at : at + 8]) for at in range(0, 56, 8)]
+        with work.start(tmp_path / "s", quiet=False) as run:
+            run.restore(tmp_path / "c")
+            for epoch in run.epochs(2):
+                for _, (x, y) in run.steps(loader):
+                    torch.nn.functional.cross_entropy(work.model(x), y).backward()
+                    if run.iteration % 2 == 0:
+                        work.optimizer.step()
+                        work.optimizer.zero_grad()
+                run.checkpoint(tmp_path / "c")
+                if epoch == stop:
+                    raise Stopped
+            run.result(x=1)
+        return run
+
+    with pytest.raises(Stopped):
+        go(stop=0)
+    run = go()
+    assert "the gradients of its last iterations are lost" in capsys.readouterr().err
+    assert "are lost" in str(committed(run).snapshot.process["resume"])
+
+
+def test_a_restore_that_is_refused_changes_nothing_and_one_that_is_repeated_counts_its_time_once(tmp_path):
+    work = Work()
+    run = work.start(tmp_path / "s")
+    for _, (x, y) in run.steps(work.loader):
+        work.step(x, y)
+    run.checkpoint(tmp_path / "c")
+    run.abandon("it goes on later")
+    other = Work(1)
+    other.optimizer = torch.optim.SGD([{"params": [each]} for each in other.model.parameters()], lr=0.1)
+    other.scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(other.optimizer, T_max=48)
+    before = other.weights()
+    with other.start(tmp_path / "s") as run:
+        with pytest.raises(seedbed.errors.Conflict, match="its optimizer does not fit"):
+            run.restore(tmp_path / "c")
+        assert torch.equal(other.weights(), before)
+        run.abandon("it does not fit")
+    work = Work()
+    run = work.start(tmp_path / "s")
+    elapsed = []
+    for _ in range(3):
+        assert run.restore(tmp_path / "c")
+        elapsed.append(run.evidence().wall_time)
+    assert elapsed[2] - elapsed[0] < elapsed[0] + 1
+    run.abandon("enough")
+
+
+def test_a_checkpoint_that_is_asked_for_spares_the_one_that_the_loop_chose(tmp_path):
+    work = Work()
+    with work.start(tmp_path / "s") as run:
+        for step, (x, y) in run.steps(work.loader):
+            work.step(x, y)
+            if step == 2:
+                run.checkpoint(tmp_path / "best.ckpt")
+        best = (tmp_path / "best.ckpt").read_bytes()
+        assert "wrote best-asked.ckpt" in run._live.checkpoints.asked()
+        assert (tmp_path / "best.ckpt").read_bytes() == best
+        run.checkpoint(tmp_path / "last.ckpt", every=12)
+        assert run._live.checkpoints.asked().startswith("wrote last.ckpt after step 12")
+        run.result(x=1)
+
+
+def test_what_draws_from_a_generator_of_its_own_is_unknown_between_passes_too(tmp_path):
+    class Noisy(TensorDataset):
+        def __init__(self, *tensors):
+            super().__init__(*tensors)
+            self.noise = torch.Generator().manual_seed(1)
+
+    work = Work()
+    work.loader = DataLoader(Noisy(work.x, work.y), batch_size=8)
+    run = work.start(tmp_path / "s")
+    for _, (x, y) in run.steps(work.loader):
+        work.step(x, y)
+    run.checkpoint(tmp_path / "c")
+    run.abandon("it goes on later")
+    with work.start(tmp_path / "s") as run:
+        run.restore(tmp_path / "c")
+        run.result(x=1)
+    assert "Noisy may draw from a generator of its own" in str(committed(run).snapshot.process["data_order"])

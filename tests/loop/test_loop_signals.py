@@ -1,9 +1,11 @@
 """SIGTERM and a closed terminal end a run as Ctrl-C does; handlers of the process are left as they were."""
 
+import ctypes
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -26,9 +28,10 @@ def unhandled():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("block", ["block", "no block"])
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_ends_the_run_as_interrupted_and_the_script_with_130(tmp_path, number):
-    command = [sys.executable, str(PROGRAM), str(tmp_path / "s")]
+def test_a_signal_ends_the_run_as_interrupted_and_the_script_with_130(tmp_path, number, block):
+    command = [sys.executable, str(PROGRAM), str(tmp_path / "s"), block]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
         assert program.stderr is not None
@@ -65,6 +68,74 @@ def test_a_handler_of_the_process_is_left_alone(tmp_path, own, during):
         assert signal.getsignal(signal.SIGTERM) is own
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def test_with_two_runs_the_signals_are_handled_until_the_last_one_ends(tmp_path):
+    with Work().start(tmp_path) as first, Work().start(tmp_path) as second:
+        for run in (first, second):
+            run.log(x=1)
+            run.result(x=1)
+        first.finish()
+        assert signal.SIG_DFL not in [signal.getsignal(each) for each in SIGNALS]
+    assert [signal.getsignal(each) for each in SIGNALS] == [signal.SIG_DFL] * 2
+
+
+def test_a_signal_after_a_run_that_another_thread_ended_ends_the_process(tmp_path):
+    told, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        run = Work().start(tmp_path)
+        run.log(x=1)
+        run.result(x=1)
+        ends = threading.Thread(target=run.finish)
+        ends.start()
+        ends.join()
+        os.write(tell, b"1")
+        while True:
+            signal.pause()
+    assert os.read(told, 1) == b"1"
+    os.kill(child, signal.SIGTERM)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+    os.close(told)
+    os.close(tell)
+
+
+@pytest.mark.slow
+def test_no_signal_that_reaches_a_child_is_lost(tmp_path):
+    with Work().start(tmp_path) as run:
+        run.log(x=1)
+        for _ in range(20):
+            child = os.fork()
+            if child == 0:
+                signal.pthread_sigmask(signal.SIG_SETMASK, signal.pthread_sigmask(signal.SIG_BLOCK, []))
+                ctypes.CDLL(None).pause()  # in C: a handler of Python's would never run
+            os.kill(child, signal.SIGTERM)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+        run.result(x=1)
+
+
+def test_a_signal_after_the_commit_leaves_the_run_finished(tmp_path):
+    finished = []
+
+    class Tracker:
+        def begin(self, project, run_id, config):
+            pass
+
+        def log(self, step, values):
+            pass
+
+        def finish(self, commit):
+            finished.append(commit)
+
+    run = Work().start(tmp_path, mirror=Tracker())
+    run.result(x=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seedbed.loop.live._live_run.judged", lambda commit: signal.raise_signal(signal.SIGTERM))
+        with pytest.raises(SystemExit) as ended:
+            run.finish()
+    assert (ended.value.code, getattr(ended.value, "__notes__", [])) == (130, [])
+    assert run.store.find(run.run_id).status is RunStatus.FINISHED
+    assert finished == [run.commit]
 
 
 def test_a_forked_child_ends_as_without_the_run(tmp_path):

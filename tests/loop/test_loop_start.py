@@ -10,8 +10,11 @@ import torch
 from loop_world import Work, committed
 
 import seedbed
+from seedbed.change import ClipNorm
 from seedbed.contracts import RunStatus
 from seedbed.errors import Conflict, InvalidInput, NotFound
+from seedbed.loop import _open_runs
+from seedbed.loop.settings import BoundSetting, Limits
 from seedbed.records import Store
 
 
@@ -194,3 +197,75 @@ def test_a_start_that_is_refused_leaves_the_open_run_alone(tmp_path):
     first.result(x=1)
     first.finish()
     assert committed(first).seq == 1
+
+
+def test_runs_of_threads_after_one_another_leave_each_other_open(tmp_path):
+    runs = []
+    for _ in range(12):  # whose identities are used again
+        thread = threading.Thread(target=lambda: runs.append(Work().start(tmp_path)))
+        thread.start()
+        thread.join()
+    assert [run.is_open for run in runs] == [True] * 12
+    for run in runs:
+        run.abandon("enough")
+
+
+def test_a_thread_that_asks_for_the_name_as_the_run_begins_gets_the_same(tmp_path):
+    for number in range(20):
+        run = Work().start(tmp_path / str(number))
+        begins = threading.Barrier(2)
+        asked: list[str] = []
+
+        def ask(run=run, begins=begins, asked=asked):
+            begins.wait(60)
+            asked.append(run.run_id)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        begins.wait(60)
+        run.log(x=1)
+        thread.join()
+        assert asked == [run.run_id]
+        assert len(run.store.runs("tests")) == 1
+        run.abandon("enough")
+
+
+def test_a_handler_of_a_signal_may_ask_for_the_current_run():
+    with _open_runs._lock, pytest.raises(NotFound):
+        seedbed.current_run()
+
+
+def test_results_that_are_given_below_one_another_are_joined(tmp_path):
+    with Work().start(tmp_path) as run:
+        run.result({"val": {"accuracy": 0.9}})
+        run.result({"val/loss": 0.1})
+        run.result(x=1)
+    assert committed(run).snapshot.metrics == {"val": {"accuracy": 0.9, "loss": 0.1}, "x": 1}
+
+
+def test_a_tracker_that_is_down_as_the_run_begins_is_left_out(tmp_path, caplog):
+    class Down:
+        def begin(self, project, run_id, config):
+            raise OSError("the tracker is down")
+
+        def log(self, step, values):
+            raise AssertionError
+
+        def finish(self, commit):
+            raise AssertionError
+
+    with Work().start(tmp_path, mirror=Down()) as run:
+        run.log(x=1)
+        run.result(x=1)
+    assert "the tracker is down" in caplog.text
+    assert run.verdict is not None
+
+
+def test_a_setting_that_is_kept_elsewhere_stays_bound_as_further_objects_come(tmp_path):
+    work = Work()
+    with seedbed.start(project="p", store=tmp_path, quiet=True) as run:
+        kept = ClipNorm(work.optimizer, 1.0)
+        run.bind_setting(BoundSetting(("lib", "norm"), kept, Limits.of_clip_norm(1.0), "norm"))
+        run.bind(work.model, work.optimizer, work.scheduler)
+        assert "lib.norm" in [each.key for each in run.settings().settings]
+        run.result(x=1)

@@ -1,6 +1,7 @@
 """The attempt that a run records, and the engine that changes its settings; both begin with their first use."""
 
 import json
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -53,7 +54,9 @@ class Attempt:
         self._engine: ChangeEngine | None = None
         self._restored: ChangeState | None = None
         self._unbound: dict[str, Mapping[str, float]] = {}  # of a checkpoint, whose loader has not come yet
-        self._began = time.monotonic()
+        self._began, self._elapsed_before = time.monotonic(), 0.0
+        self._kept_elsewhere: list[BoundSetting] = []
+        self._lock = threading.RLock()  # another thread may ask for the run's name as it begins
 
     @property
     def has_begun(self) -> bool:
@@ -68,7 +71,7 @@ class Attempt:
     @property
     def elapsed(self) -> float:
         """Seconds that the run has taken, over its attempts."""
-        return time.monotonic() - self._began
+        return self._elapsed_before + time.monotonic() - self._began
 
     @property
     def record(self) -> ActiveRun:
@@ -92,15 +95,16 @@ class Attempt:
 
     def _begin(self) -> None:
         """Claim the attempt; in several processes rank 0 does, and tells the others its name and its changes so far."""
-        if self._has_begun:
-            return
-        if (ranks := self.find_ranks()) is None:
-            self._claim()
-        else:
-            told = json.loads(ranks.led(Place.BEGIN, self._claimed))
-            if not ranks.leads:
-                self._run_id, self._journal = told["run_id"], CopiedJournal(unpacked_entries(told["changes"]))
-        self._has_begun = True
+        with self._lock:
+            if self._has_begun:
+                return
+            if (ranks := self.find_ranks()) is None:
+                self._claim()
+            else:
+                told = json.loads(ranks.led(Place.BEGIN, self._claimed))
+                if not ranks.leads:
+                    self._run_id, self._journal = told["run_id"], CopiedJournal(unpacked_entries(told["changes"]))
+            self._has_begun = True
 
     def _claim(self) -> ActiveRun:
         self._record = self.store.start(self.project, self._run_id, Stage.TRAINING)
@@ -124,18 +128,22 @@ class Attempt:
         """What changes the settings; its first use takes up the changes of an earlier attempt."""
         if self._engine is None:
             self._begin()
-            journal = self._journal or self.record.journal()
-            was_begun = bool(journal.entries())
-            later = () if self._restored is None else self.settings.prepare(self._restored)
-            engine = self.settings.engine(journal, proposers=self._proposers)
-            if self._restored is not None:
-                self._unbound = {key: self._restored.values[key] for key in later}
-                bound = {key: each for key, each in self._restored.values.items() if key not in later}
-                engine.resume(self._restored.model_copy(update={"values": bound}))
-            elif was_begun:
-                engine.resume(None)  # an earlier attempt ended before its first checkpoint
-            self._engine = engine  # only now: one that was not resumed must not be used
+            with self._lock:
+                self._engine = self._engine or self._made_engine()  # only now: one that was not resumed is not used
         return self._engine
+
+    def _made_engine(self) -> ChangeEngine:
+        journal = self._journal or self.record.journal()
+        was_begun = bool(journal.entries())
+        later = () if self._restored is None else self.settings.prepare(self._restored)
+        engine = self.settings.engine(journal, proposers=self._proposers)
+        if self._restored is not None:
+            self._unbound = {key: self._restored.values[key] for key in later}
+            bound = {key: each for key, each in self._restored.values.items() if key not in later}
+            engine.resume(self._restored.model_copy(update={"values": bound}))
+        elif was_begun:
+            engine.resume(None)  # an earlier attempt ended before its first checkpoint
+        return engine
 
     def bind(self, objects: LiveObjects) -> None:
         """Take these objects, also in the place of those of equal names.
@@ -150,6 +158,8 @@ class Attempt:
         together = bound_together(self.objects, objects)
         if self._engine is None:
             self._settings = Settings(together, self._overrides, self._finders)
+            for setting in self._kept_elsewhere:
+                self._settings.take(setting)
         else:
             self.settings.add(objects)
         self.objects = together
@@ -157,6 +167,7 @@ class Attempt:
     def take(self, candidate: BoundSetting) -> None:
         """Take a setting that is kept elsewhere than on the objects."""
         self.settings.take(candidate)
+        self._kept_elsewhere.append(candidate)
 
     def bind_loader(self, loader: object) -> None:
         """Take this loader in the place of the one before."""
@@ -190,7 +201,7 @@ class Attempt:
         """
         self.require_resumable(run_id)
         self._run_id, self._restored = run_id, changes
-        self._began -= elapsed
+        self._elapsed_before = elapsed
 
     def require_resumable(self, run_id: str) -> None:
         """Raise Conflict where this cannot be the next attempt of `run_id`: it has begun, or is another run."""

@@ -1,6 +1,7 @@
 """The file from which a run is resumed: the bound objects, the state of the run, and what the loop keeps besides."""
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,19 +44,44 @@ def read_checkpoint(path: Path) -> dict[str, Any] | None:
 
 
 def load_parts(found: Mapping[str, Any], objects: LiveObjects, path: Path) -> None:
-    """Load the models, optimizers and schedulers of a checkpoint. Raises Conflict where other ones are bound."""
+    """Load the models, optimizers and schedulers of a checkpoint.
+
+    Raises Conflict where other ones are bound; then these are as they were.
+    """
     stateful = {name: each for name, each in objects.schedulers.items() if _state_of(each)}
     for kind, bound in zip(_KINDS, (objects.models, objects.optimizers, stateful), strict=True):
         if bound.keys() != found[kind].keys():
             held, own = (", ".join(name or "one" for name in each) or "none" for each in (found[kind], bound))
             raise Conflict(f"{path}: holds {kind}: {held}; bound: {own}; bind the same ones")
-    for name, state in found["models"].items():
-        _load(path, f"model {name}", partial(load_model, objects.models[name], state))
-    for name, state in found["optimizers"].items():
-        _load(path, f"optimizer {name}", partial(load_optimizer, objects, name, state))
-    for name, state in found["schedulers"].items():
-        scheduler: Any = stateful[name]
-        _load(path, f"scheduler {name}", partial(scheduler.load_state_dict, state))
+    undo: list[Callable[[], object]] = []
+    try:
+        fitting: list[tuple[str, Mapping[str, Any]]] = []
+        for name, state in found["models"].items():
+            held_now = model_state(objects.models[name])
+            if _is_alike(held_now, state):
+                fitting.append((name, state))  # last, so that none of it must be undone
+                continue
+            undo.append(partial(load_model, objects.models[name], deepcopy(held_now)))
+            _load(path, f"model {name}", partial(load_model, objects.models[name], state))
+        for name, state in found["optimizers"].items():
+            undo.append(partial(load_optimizer, objects, name, deepcopy(optimizer_state(objects, name))))
+            _load(path, f"optimizer {name}", partial(load_optimizer, objects, name, state))
+        for name, state in found["schedulers"].items():
+            scheduler: Any = stateful[name]
+            undo.append(partial(scheduler.load_state_dict, deepcopy(_state_of(scheduler))))
+            _load(path, f"scheduler {name}", partial(scheduler.load_state_dict, state))
+        for name, state in fitting:
+            _load(path, f"model {name}", partial(load_model, objects.models[name], state))
+    except Conflict:
+        for each in undo:
+            each()
+        raise
+
+
+def _is_alike(own: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
+    """Whether both hold tensors of the same names and shapes."""
+    shapes = [{name: getattr(each, "shape", None) for name, each in part.items()} for part in (own, state)]
+    return shapes[0] == shapes[1]
 
 
 def _load(path: Path, called: str, load: Callable[[], object]) -> None:

@@ -1,7 +1,7 @@
 """How a loop ended, by what left its block."""
 
 from seedbed.contracts import RunStatus
-from seedbed.loop._stop import StopRequested
+from seedbed.loop._stop import StopRequested, Terminated
 
 __all__ = ["NO_RESULT", "ending_of"]
 
@@ -15,7 +15,7 @@ def ending_of(problem: BaseException | None) -> tuple[RunStatus, str] | None:
     """
     if problem is None or (isinstance(problem, SystemExit) and problem.code in (None, 0)):
         return None
-    if isinstance(problem, StopRequested):
+    if isinstance(problem, StopRequested | Terminated):
         return RunStatus.INTERRUPTED, f"stopped by {problem}"
     name = type(problem).__name__
     if isinstance(problem, Exception):

@@ -55,8 +55,8 @@ class Mirrors:
     def begin(self, project: str, run_id: str, config: Mapping[str, Any]) -> None:
         """The run begins."""
         for mirror in self._mirrors:
-            mirror.begin(project, run_id, redacted_object(config))
             self._begun.append(mirror)
+            self._told(mirror, partial(mirror.begin, project, run_id, redacted_object(config)))
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """It logged `values`."""

@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from seedbed.errors import NotFound
+from seedbed.loop.live._signals import ENDING_SIGNALS
 
 if TYPE_CHECKING:
     from seedbed.loop._run import Run
@@ -15,8 +16,8 @@ __all__ = ["left_open", "note_closed", "note_opened", "open_run"]
 
 # The open runs of this process in the order in which they were opened, each with its thread. It is a fact about the
 # process, as its threads are, and `current_run` has no argument that could carry it.
-_open: list[tuple[int, "Run"]] = []
-_lock = threading.Lock()
+_open: list[tuple[threading.Thread, "Run"]] = []
+_lock = threading.RLock()  # a handler of a signal may ask for the run while this thread opens one
 # Nobody holds it at a fork, so that a child can take it.
 os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
@@ -25,7 +26,7 @@ def note_opened(run: "Run") -> None:
     """Know of a run that was opened in this thread."""
     _end_at_exit()
     with _lock:
-        _open.append((threading.get_ident(), run))
+        _open.append((threading.current_thread(), run))
 
 
 def note_closed(run: "Run") -> None:
@@ -37,7 +38,7 @@ def note_closed(run: "Run") -> None:
 def open_run() -> "Run":
     """The run that was opened last in this thread, else the only one of the process. Raises NotFound."""
     with _lock:
-        here = [run for thread, run in _open if thread == threading.get_ident()]
+        here = [run for thread, run in _open if thread is threading.current_thread()]
         everywhere = [run for _, run in _open]
     if here:
         return here[-1]
@@ -51,7 +52,7 @@ def open_run() -> "Run":
 def left_open() -> list["Run"]:
     """The runs of this thread that no `with` block will end."""
     with _lock:
-        return [run for thread, run in _open if thread == threading.get_ident() and not run.is_block]
+        return [run for thread, run in _open if thread is threading.current_thread() and not run.is_block]
 
 
 @cache
@@ -62,5 +63,6 @@ def _end_at_exit() -> None:
 def _abandon_all() -> None:
     with _lock:
         runs = [run for _, run in _open]
+    seen = ENDING_SIGNALS.seen
     for run in reversed(runs):
-        run.abandon("the process ended without run.finish()")
+        run.abandon(f"stopped by {seen}" if seen else "the process ended without run.finish()")

@@ -62,8 +62,13 @@ def nested(values: Mapping[str, object]) -> dict[str, Any]:
                 raise InvalidInput(f"result: {path} is below {parent}, which is a value itself; name one of them anew")
         if last in place:
             raise InvalidInput(f"result: {path} is given twice; name one of them anew")
-        place[last] = value
+        place[last] = _copied(value)
     return found
+
+
+def _copied(value: object) -> object:
+    """Mappings as ones of their own, since further names may be put below them."""
+    return {name: _copied(each) for name, each in value.items()} if isinstance(value, dict) else value
 
 
 def _require_depth(name: str, depth: int) -> None:

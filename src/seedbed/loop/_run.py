@@ -139,14 +139,12 @@ class Run:
         return Passes(loader, self._steps.position, self._steps, self._live.tracked)
 
     def epochs(self, num: int) -> Iterator[int]:
-        """The numbers of the epochs that are left of `num`, from 0; an epoch is a whole pass of `steps`."""
+        """The numbers of the epochs that are left of `num`, from 0; an epoch may make several passes of `steps`."""
         self._live.go_on()
         self._live.counts_epochs = True
         while self.epoch < num:
-            epoch = self.epoch
-            yield epoch
-            if self.epoch == epoch:  # the pass was left early, or there was none
-                self._steps.end_pass()
+            with self._steps.in_epoch() as epoch:
+                yield epoch
 
     @contextmanager
     def one_step(self) -> Iterator[int]:
@@ -293,17 +291,17 @@ class Run:
     def checkpoint(self, path: Path | str, *, every: int | None = None, **state: object) -> bool:
         """Write all that a resume needs to `path`, whole and durable: bound objects, changes, generators, and `state`.
 
-        With `every`, once after each step that it divides; whether it was written. Write it right after a step: without
-        an optimizer, the step in progress is taken to be made. In several processes each calls it, and rank 0 writes
-        the file. `state` takes tensors and plain values.
+        With `every`, once for each multiple of it that the steps come to; whether it was written. Write it right after
+        a step: without an optimizer, the step in progress is taken to be made. In several processes each calls it, and
+        rank 0 writes the file. `state` takes tensors and plain values.
         """
         if every is not None and every < 1:
             raise InvalidInput(f"checkpoint: every={every}, expected a number of steps from 1 on")
         self._live.require_open()
-        if every is not None and not self._live.checkpoints.is_due(every):
+        if every is not None and not self._live.checkpoints.is_due(Path(path), every):
             return False
         self._live.begin()
-        self._live.checkpoints.write(self._place_of(path, "checkpoint"), state)
+        self._live.checkpoints.write(self._place_of(path, "checkpoint"), state, Path(path), every)
         return True
 
     def restore(self, path: Path | str) -> bool:

@@ -60,8 +60,8 @@ def start(
     several, that is told what the run logs. `patch=True` keeps the uncommitted difference of the code, beside its
     digest. With `exit=True` the script ends with the gate's exit code where that is not 0.
 
-    Nothing is recorded before the first step. What is wrong is refused here: raises InvalidInput, ContractBroken where
-    a STRICT run cannot have what it declares, and as `Store.open`.
+    Nothing is recorded before the first step, but that the attempt of a named `run` has begun. What is wrong is refused
+    here: raises InvalidInput, ContractBroken where a STRICT run cannot have what it declares, and as `Store.open`.
     """
     require_name("project", project)
     declared = Declared(
@@ -82,11 +82,11 @@ def start(
     _ = attempt.settings  # what `settings` overrides must be there
     contract = declare(declared.runtime, device=device_of(objects))
     made_of = Collecting(data, with_patch=patch, say=None if quiet else say)
+    if run is not None and not Ranks.may_come():
+        _ = attempt.run_id  # a name that cannot be had is refused here
     for left in left_open():
         left.abandon("another run was started in its place")
     started = Run(attempt, declared, contract, made_of)
-    if run is not None and not Ranks.may_come():
-        _ = attempt.run_id  # a name that cannot be had is refused here
     note_opened(started)
     show_in_notebook()
     return started

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
+    Dataset,
     DistributedSampler,
     IterableDataset,
     RandomSampler,
@@ -26,6 +27,7 @@ Batch = TypeVar("Batch")
 _PLAIN = (list, tuple, range, Tensor)
 _BATCHERS = (BatchSampler, ResizableBatchSampler)
 _SAMPLERS = (SequentialSampler, RandomSampler, SubsetRandomSampler, WeightedRandomSampler, DistributedSampler)
+_GENERATORS = {"Generator", "RandomState", "Random"}  # of torch, NumPy and Python
 _ELSEWHERE = "the loop takes its batches from elsewhere than run.steps"
 _RESIZED = "the batch size was changed within the pass, so that a number of batches is no place in the data"
 _ANOTHER = "the last batch before the resume is another one when it is drawn again"
@@ -170,14 +172,24 @@ def _why_unlike(loader: object) -> str:
         return ""
     if not isinstance(loader, DataLoader):
         return f"a {type(loader).__qualname__} may draw from a generator of its own"
-    if isinstance(loader.dataset, IterableDataset):
+    if isinstance(loader.dataset, IterableDataset) or _keeps_generator(loader.dataset):
         return f"a {type(loader.dataset).__qualname__} may draw from a generator of its own"
+    if _is_warm(loader) and loader.num_workers:
+        return "workers that stay between passes have random generators of their own"
     batches: object = loader.batch_sampler
     rows: object = getattr(batches, "sampler", None) if type(batches) in _BATCHERS else loader.sampler
     if (batches is not None and type(batches) not in _BATCHERS) or type(rows) not in _SAMPLERS:
         unlike = batches if batches is not None and type(batches) not in _BATCHERS else rows
         return f"a {type(unlike).__qualname__} may draw from a generator of its own"
     return ""
+
+
+def _keeps_generator(data: object, depth: int = 3) -> bool:
+    """Whether a dataset, or one inside it, has a random generator among its attributes."""
+    values = [*getattr(data, "__dict__", {}).values()]  # datasets share no class
+    if any(type(each).__name__ in _GENERATORS for each in values):
+        return True
+    return depth > 0 and any(_keeps_generator(each, depth - 1) for each in values if isinstance(each, Dataset))
 
 
 def _state_of(loader: object) -> Any:

@@ -27,11 +27,14 @@ class StepKeeper(Protocol):
     def leave_step(self) -> None:
         """Close the step that is open, as the loop is left; an error is kept for the end of the run."""
 
-    def begin_pass(self) -> None:
-        """A pass over the data begins: close the step that is open, and have the settings of a restored run."""
+    def begin_pass(self) -> int:
+        """A pass begins: close the step that is open, and have the settings of a restored run. Returns its number."""
 
-    def end_pass(self) -> None:
-        """A whole pass over the data has ended."""
+    def end_pass(self, number: int) -> None:
+        """That pass was a whole one."""
+
+    def leave_pass(self, number: int) -> None:
+        """That pass was left by the loop, or a later one has begun."""
 
 
 @final
@@ -50,21 +53,19 @@ class Passes(Generic[Batch]):
         return len(self._loader)  # type: ignore[arg-type]  # raises TypeError as the loader itself does
 
     def __iter__(self) -> Iterator[tuple[int, Batch]]:
-        self._keeper.begin_pass()
+        number = self._keeper.begin_pass()
         try:
             for batch in self._tracked(self._loader, self._position.begin(self._loader)):
                 self._position.handed_out(batch)
                 yield self._keeper.begin_step(), batch
                 self._keeper.end_step()
-            self._position.end()
-            self._keeper.end_pass()
-        except GeneratorExit:  # the loop left the pass by break: a resumed one does not go on within it
-            self._keeper.leave_step()
-            self._position.end()
-            self._keeper.end_pass()
+            self._keeper.end_pass(number)
+        except GeneratorExit:
+            self._keeper.leave_pass(number)
             raise
-        finally:
+        except BaseException:
             self._keeper.leave_step()
+            raise
 
 
 @final

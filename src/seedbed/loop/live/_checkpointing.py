@@ -21,7 +21,12 @@ __all__ = ["Checkpointing"]
 
 _STATE_VERSION = 1
 _BETWEEN = (
-    "the checkpoint was written between two steps of the optimizer, after other iterations; write it right after a step"
+    "the checkpoint was written between two steps of the optimizer, and iterations since the first of them are made "
+    "again, with other random numbers and twice in running statistics; write it right after a step"
+)
+_OVER = (
+    "the checkpoint was written between two steps of the optimizer and after the end of a pass, and the gradients of "
+    "its last iterations are lost; write it right after a step"
 )
 
 
@@ -29,8 +34,8 @@ _BETWEEN = (
 class Checkpointing:
     """Writes and restores the checkpoints of a run, and those that somebody asks for from outside.
 
-    `random_unknown` is why the random numbers since a resume may be other than without one; empty where they are the
-    same. `say` tells the person who watches.
+    `unknown` is why the run since a resume may be another than without one, besides the order of its data; empty where
+    it is the same. `say` tells the person who watches.
     """
 
     def __init__(
@@ -43,32 +48,47 @@ class Checkpointing:
         say: Callable[[str], None],
     ) -> None:
         self.together: Together | None = None
-        self.random_unknown = ""
+        self.unknown = ""
         self.num_passes = 0  # over the data, before the resume
         self._attempt, self._steps, self._values, self._planned = attempt, steps, values, planned
         self._witness, self._say = witness, say
+        self._written: dict[Path, int] = {}  # the steps that were done when it was written last
+        self._served: dict[int, int] = {}  # by `every`, the iteration that wrote last
         self._last: Path | None = None
-        self._last_step = 0
-        self._gives_state = False  # whether the loop keeps values of its own in its checkpoint
+        self._is_current = False  # whether the last one is the loop's newest state, and no more than that
         self._write_asked: Callable[[], str] | None = None
 
     def ask_by(self, write: Callable[[], str]) -> None:
         """Have `write` write what somebody asks for from outside, and return what it wrote, in words."""
         self._write_asked = write
 
-    def is_due(self, every: int) -> bool:
-        """Whether a multiple of `every` steps is done that was not written yet."""
-        return self._steps.done % every == 0 and self._steps.done != self._last_step
+    def is_due(self, path: Path, every: int) -> bool:
+        """Whether the steps have come to a multiple of `every` that was not written to `path` yet."""
+        steps = self._steps
+        if not steps.has_reached(every) or self._written.get(path, 0) >= steps.done // every * every:
+            return False
+        return steps.is_done or self._served.get(every) != steps.iteration - 1
 
-    def write(self, path: Path, given: Mapping[str, object]) -> None:
-        """Write the loop's own checkpoint, with what it gives. Raises as `write_checkpoint`."""
-        self._write(path, given)
-        self._last, self._gives_state, self._last_step = path, bool(given), self._steps.done
+    def write(self, place: Path, given: Mapping[str, object], path: Path, every: int | None) -> None:
+        """Write the loop's own checkpoint at `place`, with what it gives; the loop calls it `path`.
+
+        Raises as `write_checkpoint`.
+        """
+        self._write(place, given)
+        self._written[path] = self._steps.done
+        if every is not None:
+            self._served[every] = self._steps.iteration
+        self._last, self._is_current = place, every is not None and not given
+
+    def write_at(self, path: Path) -> None:
+        """Write one at `path` that is not the loop's own."""
+        self._write(path, {})
 
     def asked(self) -> str:
         """Write the checkpoint that somebody asked for, in words: where the loop writes its own, if that loses nothing.
 
-        Beside it, where the loop keeps values of its own there, which only it can give; else in the run's folder.
+        Beside it, where the loop chooses what it keeps there, as the best state, or gives values of its own; where it
+        writes none, in the run's folder.
         """
         if self._write_asked is not None:
             return self._write_asked()
@@ -76,8 +96,9 @@ class Checkpointing:
         if own is None:
             path, told = Path("checkpoint"), "; it is in the run's folder, `run.restore` takes its path"
             path = self._attempt.record.path(path.name) if self._attempt.leads else path
-        elif self._gives_state:
-            path, told = own.with_name(f"{own.stem}-asked{own.suffix}"), f", without what the loop keeps in {own.name}"
+        elif not self._is_current:
+            path = own.with_name(f"{own.stem}-asked{own.suffix}")
+            told = f", beside {own.name}, which only the loop writes"
         else:
             path, told = own, ""
         self._write(path, {})
@@ -116,7 +137,7 @@ class Checkpointing:
             "planned": self._planned.state(),
             "witness": self._witness.state(),
             "generators": generator_states(),
-            "random_unknown": self.random_unknown or (_BETWEEN if self._steps.is_between else ""),
+            "unknown": self.unknown or self._why_between(),
             **({} if attempt.ranks is None else attempt.ranks.place()),
         }
 
@@ -130,16 +151,21 @@ class Checkpointing:
         changes = ChangeState.model_validate_json(state["changes"])
         self._attempt.resume(state["run_id"], changes, state["elapsed_seconds"])
         self._steps.restore({**state["steps"], **({} if own is None else {"position": own["position"]})})
-        self._last_step, self.num_passes = self._steps.step, self._steps.epoch
+        self.num_passes = self._steps.epoch
         self._planned.restore(state["planned"])
         self._witness.load_state(state["witness"])
-        self.random_unknown = state["random_unknown"]
+        self.unknown = state["unknown"]
         if own is None:
-            self.random_unknown = "the checkpoint is of other processes"
+            self.unknown = "the checkpoint is of other processes"
         else:
             restore_generators(own["generators"])
-        if self.random_unknown:
-            self._say(f"resumed, and random numbers may be others than without the resume: {self.random_unknown}")
+        if self.unknown:
+            self._say(f"resumed, and the run may be another than without the resume: {self.unknown}")
+
+    def _why_between(self) -> str:
+        if not self._steps.is_between:
+            return ""
+        return _BETWEEN if self._steps.position.delivered else _OVER
 
     def _write(self, path: Path, given: Mapping[str, object]) -> None:
         objects = self._attempt.objects

@@ -22,7 +22,7 @@ from seedbed.loop._values import StepValues
 from seedbed.loop.live._checkpointing import Checkpointing
 from seedbed.loop.live._proposing import Proposing
 from seedbed.loop.live._requests import Requests
-from seedbed.loop.live._signals import EndingSignals
+from seedbed.loop.live._signals import ENDING_SIGNALS
 from seedbed.loop.live._stepping import StepEvents, Stepping
 from seedbed.loop.live._together import Together
 from seedbed.loop.live._together_end import TogetherEnd
@@ -63,7 +63,6 @@ class LiveRun:
         self._made_of = made_of
         self._shown = Shown(quiet=declared.quiet)
         self._mirrors = Mirrors(declared.mirrors)
-        self._signals = EndingSignals()
         self._requests: Requests | None = None
         self._together: Together | None = None
         self._process, self._has_begun = os.getpid(), False
@@ -94,8 +93,7 @@ class LiveRun:
             return
         _ = self.attempt.engine
         self.steps.count(first_optimizer(self.attempt.objects))
-        self._has_begun = True
-        if (ranks := self.attempt.ranks) is not None:
+        if (ranks := self.attempt.ranks) is not None and self._together is None:
             self._together = Together(ranks, self.attempt, self.checkpoints.asked)
             self.checkpoints.together = self._together
         self.proposing.begin(self._together)
@@ -107,7 +105,8 @@ class LiveRun:
         else:
             self._shown.close()
             self._shown = Shown(quiet=True)
-        self._signals.listen()
+        ENDING_SIGNALS.listen()
+        self._has_begun = True  # only now: what failed before is tried again by the next step
         self.proposing.propose_due()  # what a checkpoint was written before, at the end of its step
 
     def go_on(self) -> None:
@@ -169,12 +168,16 @@ class LiveRun:
             draft = draft or self._draft()
             self.report = end.committed(lambda: None if draft is None else self._commit(draft))
         except BaseException as problem:
-            self.end_by(problem)
+            if self.commit is None:
+                self.end_by(problem)
+            else:  # an error or a signal came after the commit
+                self._close()
+                self._tell_end()
             raise
         self._close()
         if self.commit is not None and self._made_of is not None:
             self._shown.end(self.commit, self.report)
-        self._mirrors.finish(self.commit)
+        self._tell_end()
         return True
 
     def end_by(self, problem: BaseException) -> None:
@@ -194,11 +197,21 @@ class LiveRun:
         with suppress(SeedbedError):  # the reason of the end is what must be kept
             self._end_values()
             self.attempt.record.write_document("audit_run", self.evidence().model_dump(mode="json"))
-        self.attempt.end(status, reason)
-        if self._requests is not None:
-            self._requests.steering.close(self.steps.step, reason)
-        self._mirrors.finish(None)
+        try:
+            self.attempt.end(status, reason)
+        finally:
+            self._tell_end(reason)
         self.say(f"run {self.attempt.run_id} ended as {status.value}: {reason}")
+
+    def _tell_end(self, reason: str = "") -> None:
+        """Tell those who ask it for something, and other trackers, that the run has ended; without a commit, why."""
+        if self._requests is not None:
+            with suppress(SeedbedError):  # a store that cannot be written; the record of the end is elsewhere
+                if self.commit is None:
+                    self._requests.steering.close(self.steps.step, reason)
+                else:
+                    self._requests.steering.finish(self.steps.step)
+        self._mirrors.finish(self.commit)
 
     def _open_requests(self) -> None:
         if not self.declared.steer:
@@ -229,7 +242,7 @@ class LiveRun:
         self.proposing.propose_due()
         step = self.steps.step
         if self.recorder is not None:
-            self.recorder.between(step, lambda: self.attempt.engine, lambda path: self.checkpoints.write(path, {}))
+            self.recorder.between(step, lambda: self.attempt.engine, self.checkpoints.write_at)
         if self._together is not None:
             self._together.between(step, self._look)
         else:
@@ -264,8 +277,8 @@ class LiveRun:
         if not self.attempt.leads:
             return None
         made_of = collect() if self._made_of is None else self._made_of.finished()
-        counts = {"steps": self.steps.step, "epochs": self.steps.epoch}
-        unknown = {"data_order": self.steps.position.unknown, "random_numbers": self.checkpoints.random_unknown}
+        counts = {"steps": self.steps.step, **({"epochs": self.steps.epoch} if self.steps.epoch else {})}
+        unknown = {"data_order": self.steps.position.unknown, "resume": self.checkpoints.unknown}
         process = {name: f"unknown: {why}" if why else "known" for name, why in unknown.items()}
         made_of = replace(made_of, process={**made_of.process, **process, **counts})
         return draft_of(self.attempt.record, self.declared, self.attempt.objects, nested(self.results), audit, made_of)
@@ -276,14 +289,13 @@ class LiveRun:
             self.report = judged(self.commit)
         except InvalidInput as problem:  # a check asks for what the record lacks; the commit is whole all the same
             self.say(f"the run is committed, and its gate has no answer: {problem}")
-        if self._requests is not None:
-            self._requests.steering.finish(self.steps.step)
         return self.report
 
     def _close(self) -> None:
         """Leave the process as it was found."""
         self.is_open = False
-        self._signals.stop()
+        if self._has_begun:
+            ENDING_SIGNALS.stop()
         self._shown.close()
         self.steps.end()
         if self.recorder is not None:

@@ -23,16 +23,16 @@ class Proposing:
     def __init__(self, attempt: Attempt, steps: Stepping, recorder: ReproRecorder | None) -> None:
         self.planned = PlannedChanges()
         self._attempt, self._steps, self._recorder = attempt, steps, recorder
-        self._thread: int | None = None
+        self._thread: threading.Thread | None = None
         self._together: Together | None = None
 
     def begin(self, together: Together | None) -> None:
         """The run begins, in this thread, which alone may propose from now on."""
-        self._thread, self._together = threading.get_ident(), together
+        self._thread, self._together = threading.current_thread(), together
 
     def propose(self, delta: Delta, against: str | None = None) -> Proposed:
         """Propose `delta` now. Raises as `Attempt.propose`, and Conflict in another thread than the loop's."""
-        if self._thread not in (None, threading.get_ident()):
+        if self._thread not in (None, threading.current_thread()):
             raise Conflict(
                 "propose: another thread than the loop's changes nothing, since a step may be under way; ask for it by "
                 "seedbed.propose(run.run_id, …, store=…), which the loop carries out between two steps"

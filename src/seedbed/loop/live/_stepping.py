@@ -1,6 +1,8 @@
 """The steps of a loop: opened, witnessed, counted, closed."""
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -45,7 +47,11 @@ class Stepping:
         self.late: SeedbedError | None = None  # an error of a step that was left with the loop
         self._witness, self._events = witness, events
         self._count: StepCount | None = None
-        self._taken = self._taken_before = self._first_iteration = 0
+        self._taken = self._first_iteration = 0
+        self._before = self._before_last = 0  # the steps as this iteration began, and the one before it
+        self._pass, self._is_passing, self._is_left = 0, False, False
+        self._epoch_begun: int | None = None  # of a loop over `Run.epochs`
+        self._epoch_left = 0
         self._block: StepBlock | None = None
 
     @property
@@ -66,12 +72,16 @@ class Stepping:
     @property
     def is_done(self) -> bool:
         """Whether the iteration that began last has made its step."""
-        return self.done > self._taken_before
+        return self.done > self._before
 
     @property
     def is_between(self) -> bool:
         """Whether an iteration of this attempt has begun since the last step, and made none."""
         return not self.is_done and self.iteration > self._first_iteration
+
+    def has_reached(self, every: int) -> bool:
+        """Whether this iteration came to a multiple of `every` steps, or the last one and this has made no step."""
+        return self.done // every * every > (self._before if self.is_done else self._before_last)
 
     def count(self, optimizer: Optimizer | None) -> None:
         """Count the steps of `optimizer` from now on."""
@@ -84,7 +94,8 @@ class Stepping:
             self.end_step()
         self._events.before()
         self.iteration += 1
-        self._taken_before = taken = self.step
+        taken = self.step
+        self._before_last, self._before = self._before, taken
         self._block = self._witness.open_step(taken + 1)
         return taken + 1
 
@@ -102,7 +113,7 @@ class Stepping:
         try:
             block.close(problem)
         finally:
-            if taken > self._taken_before:
+            if taken > self._before:
                 self._taken = taken
                 self.position.stepped()
                 self._events.taken(taken)
@@ -114,7 +125,7 @@ class Stepping:
         A pass is left by `break` as by an error. So a step in which the optimizer did not step is not judged.
         """
         try:
-            self._close_step(None if self.step > self._taken_before else GeneratorExit())
+            self._close_step(None if self.step > self._before else GeneratorExit())
             self._events.left()
         except SeedbedError as problem:
             self.late = self.late or problem
@@ -127,14 +138,41 @@ class Stepping:
             block, self._block = self._block, None
             block.close(problem)
 
-    def begin_pass(self) -> None:
-        """A pass over the data begins: the settings of a restored run, such as its batch size, come before it."""
+    def begin_pass(self) -> int:
+        """A pass over the data begins; its number. Settings of a restored run, as its batch size, come before it."""
         self.end_step()
         self._events.begins()
+        self._count_pass()  # one that was given up, and is not closed yet
+        self._pass += 1
+        self._is_passing, self._is_left = True, False
+        return self._pass
 
-    def end_pass(self) -> None:
-        """A whole pass over the data has ended."""
-        self.epoch += 1
+    def end_pass(self, number: int) -> None:
+        """The pass of that number was a whole one."""
+        if number == self._pass:
+            self.position.end()
+            self._count_pass()
+            self.leave_step()
+
+    def leave_pass(self, number: int) -> None:
+        """The pass of that number was left by `break`, or by an error on its way; nothing if a later one has begun."""
+        if number == self._pass:
+            self.leave_step()
+            self._is_left = self._is_passing
+            self._count_pass()
+
+    def _count_pass(self) -> None:
+        if self._is_passing:
+            self._is_passing, self._epoch_left = False, self.epoch
+            self.epoch += self._epoch_begun in (None, self.epoch)
+
+    @contextmanager
+    def in_epoch(self) -> Iterator[int]:
+        """A block around one epoch of a loop over them: it counts once, however many passes it makes."""
+        self._epoch_begun = epoch = self.epoch
+        yield epoch
+        self.epoch += self.epoch == epoch  # it made none
+        self._epoch_begun = None
 
     def end(self) -> None:
         """Leave the optimizer as it was found, and the data alone."""
@@ -148,13 +186,19 @@ class Stepping:
         """What a checkpoint keeps."""
         if self.is_open and self.is_done:
             self.position.stepped()
+        epoch = self.epoch
+        if self._is_left and sys.exc_info()[0] is None:
+            self.position.end()  # the loop goes on after it
+        elif self._is_left:
+            epoch = self._epoch_left  # an error is on its way: a resumed loop goes on within the pass
         # A resumed loop goes back to the last step, and takes the micro-batches after it again.
         iteration = self.iteration - (self.position.delivered - self.position.used)
-        counts = {"step": self.done, "iteration": iteration, "epoch": self.epoch}
+        counts = {"step": self.done, "iteration": iteration, "epoch": epoch}
         return {**counts, "position": self.position.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from `state`."""
         self._taken, self.iteration, self.epoch = state["step"], state["iteration"], state["epoch"]
-        self._taken_before, self._first_iteration = self._taken, self.iteration
+        self._before = self._before_last = self._taken
+        self._first_iteration, self._is_passing, self._is_left = self.iteration, False, False
         self.position.restore(state["position"])

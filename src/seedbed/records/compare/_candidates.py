@@ -84,7 +84,7 @@ def _told(snapshot: Snapshot, known: set[str]) -> dict[str, dict[str, Json]]:
         "hardware": dict(_object(process.get("hardware"))),
         "data": {"order": order} if (order := process.get("data_order")) else {},
         "length": {name: count for name in ("steps", "epochs") if (count := process.get(name)) is not None},
-        "random": {"numbers": numbers} if (numbers := process.get("random_numbers")) else {},
+        "resume": {"exact": exact} if (exact := process.get("resume")) else {},
     }
 
 

@@ -44,7 +44,7 @@ _PRIORS: Sequence[tuple[str, float]] = (
     ("/course/packages", 0.2),
     ("/kernels", 0.5),
     ("/data/order", 0.4),
-    ("/random/numbers", 0.4),
+    ("/resume/exact", 0.4),
     ("/length", 0.6),
     ("/config/", 0.5),
     ("/fingerprints/code", 0.4),
