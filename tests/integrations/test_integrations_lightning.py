@@ -1,5 +1,6 @@
 """Lightning's own Trainer, with a run of Seedbed around its training."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,34 @@ def test_the_last_values_are_the_results(plain: tuple[Any, Any]) -> None:
     metrics = plain[0].run.commit.snapshot.metrics
     assert metrics["val"]["loss"] == logged(plain[0].run, "val/loss")[NUM_STEPS]
     assert metrics["train"].keys() == {"loss"}
+
+
+class End(lightning.Callback):
+    """Notes that the training ended as it should."""
+
+    def __init__(self, ended: list[str]) -> None:
+        self._ended = ended
+
+    def on_train_end(self, trainer: Any, module: Any) -> None:
+        self._ended.append("ended")
+
+
+class Diverging(Module):
+    """Logs what no record can hold, beside its loss."""
+
+    def training_step(self, batch: Any, place: int) -> torch.Tensor:
+        self.log("diverged", torch.tensor(float("nan")))
+        self.log("beyond", torch.tensor(float("inf")))
+        return super().training_step(batch, place)
+
+
+def test_a_last_value_that_is_not_finite_is_left_out_of_the_results_and_said(tmp_path: Path) -> None:
+    ended: list[str] = []
+    callback, _ = fit(tmp_path, End(ended), module=Diverging())
+    assert ended == ["ended"]
+    run = callback.run
+    assert (status_of(run), run.commit.snapshot.metrics.keys()) == (RunStatus.FINISHED, {"train", "val"})
+    assert math.isnan(logged(run, "diverged")[NUM_STEPS])
 
 
 def test_nothing_is_left_on_the_objects_after_a_fit(plain: tuple[Any, Any]) -> None:

@@ -40,6 +40,8 @@ loader = DataLoader(data, batch_size=8, shuffle=True, generator=unseeded() if PL
 if PLANTED in {"dropout", "list"}:
     loader = [(x[at : at + 8], y[at : at + 8]) for at in range(0, 48, 8)]  # type: ignore[assignment]
 model = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.2), nn.ReLU(), nn.Linear(8, 2))
+if PLANTED == "freeze":
+    model = nn.Sequential(nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 8), nn.ReLU()), nn.Linear(8, 2))
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
 if PLANTED == "dropout":
     torch.seed()
@@ -64,6 +66,8 @@ with seedbed.start(model, optimizer, project="planted", runtime=RUNTIME, quiet=T
                 run.log(entropy=int.from_bytes(os.urandom(6), "little"))
             if step == 4 and PLANTED == "overwritten":
                 run.propose("dropout", set=0.1, why="planted")
+            elif step == 4 and PLANTED == "freeze":
+                run.propose("freeze.0.1", set=1, why="planted")
             elif step == 4 and PLANTED == "outside":
                 ask_from_outside(run)
             elif step == 4 and PLANTED != "unchanged":

@@ -50,6 +50,43 @@ def test_nan_is_welcome_alone_and_in_a_mean(tmp_path):
     assert result_of("x", float("nan")) != result_of("x", 1.0)
 
 
+@pytest.mark.parametrize(
+    "values", [[1e308, 1e308], [1.7e308, 1.6e308, 1.5e308], [-1.7e308] * 3, [1e308, 1e308, -1e308]]
+)
+def test_the_mean_of_values_whose_sum_no_float_holds_is_their_mean(values):
+    kept = StepValues(written := Written())
+    for value in values:
+        kept.add({"x": value}, None)
+    kept.end_step(1)
+    assert written == [(1, {"x": float(sum(map(Fraction, values)) / len(values))})]
+    assert min(values) <= written[0][1]["x"] <= max(values)
+
+
+def test_what_could_not_be_written_waits_with_all_after_it_and_is_written_once():
+    is_broken, written = [False], []
+
+    def write(step, values):
+        if is_broken[0] and step >= 2:
+            raise OSError("the disk is full")
+        written.append((step, values["x"]))
+
+    kept = StepValues(write)
+    kept.add({"x": 0.0}, None)
+    kept.end_step(0)  # the first is written at once, the others wait for the next second
+    for step in range(1, 5):
+        kept.add({"x": float(step)}, None)
+        kept.end_step(step)
+    is_broken[0] = True
+    for _ in range(2):
+        with pytest.raises(OSError, match="disk"):
+            kept.flush()
+        assert written == [(0, 0.0), (1, 1.0)]
+    is_broken[0] = False
+    kept.flush()
+    kept.flush()
+    assert written == [(step, float(step)) for step in range(5)]
+
+
 class Written(list):
     def __call__(self, step, values):
         self.append((step, dict(values)))

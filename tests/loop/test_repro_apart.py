@@ -48,14 +48,20 @@ def test_a_training_of_two_processes_is_neither_replayed_nor_resumed_and_the_way
     assert "seedbed repro repeat" in answer.why_not
 
 
-def steered(folder: Path, kind: ReproKind) -> ReproAnswer:
-    """The answer to a training whose first run somebody changes from outside."""
-    command = (sys.executable, str(HERE / "repro_program.py"), "outside")
+def steered(folder: Path, kind: ReproKind, planted: str = "outside") -> ReproAnswer:
+    """The answer to a training that is changed as `planted` says; "outside": in its first run, by somebody else."""
+    command = (sys.executable, str(HERE / "repro_program.py"), planted)
     return check(ReproRequest(kind, command, folder / "compared"), told)
 
 
 def test_a_change_from_outside_is_made_again_by_a_replay(tmp_path):
     answer = steered(tmp_path, ReproKind.REPLAY)
+    assert (answer.difference, answer.why_not, answer.exit_code) == (None, "", ExitCode.PASS)
+    assert answer.notes == ("changes made again: 1",)
+
+
+def test_a_change_of_a_setting_that_is_bound_on_request_is_made_again_by_a_replay(tmp_path):
+    answer = steered(tmp_path, ReproKind.REPLAY, "freeze")
     assert (answer.difference, answer.why_not, answer.exit_code) == (None, "", ExitCode.PASS)
     assert answer.notes == ("changes made again: 1",)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from steering_world import LR, PROJECT, RUN, Training, post_of
 
-from seedbed.change import ChangeHistory, Kind
+from seedbed.change import ChangeHistory, Kind, LearningRate
 from seedbed.change._history import fold
 from seedbed.errors import Conflict, ContractBroken, InvalidInput, NotFound
 from seedbed.loop import steering
@@ -187,6 +187,21 @@ def test_a_withdrawn_request_is_not_carried_out(store, training):
         steering.withdraw(RUN, 1, store=store)
     with pytest.raises(NotFound, match="has no request 9"):
         steering.withdraw(RUN, 9, store=store)
+
+
+def test_a_request_that_a_library_refuses_by_its_own_error_is_answered_as_failed_and_the_run_goes_on(
+    store, training, monkeypatch
+):
+    def refuse(_: LearningRate, value: float) -> None:
+        raise RuntimeError(f"the library does not take {value}")
+
+    training.train(1)
+    monkeypatch.setattr(LearningRate, "write", refuse)
+    steering.propose(RUN, "lr", set=0.2, why="x", store=store)
+    training.train(3)
+    assert states(store, 1) == [("FAILED", True)]
+    assert "RuntimeError: the library does not take 0.2" in post_of(store).answers_to(1)[0].told
+    assert training.used == pytest.approx([0.1] * 3)
 
 
 def test_a_request_that_has_expired_is_not_carried_out(store):

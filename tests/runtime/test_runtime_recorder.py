@@ -324,6 +324,33 @@ def test_declaring_again_tries_nothing_again_until_a_switch_changes(declared, mo
     assert tried == [True]
 
 
+@pytest.mark.parametrize("name", ["_prepare_trace", "_start_trace", "__enter__"])
+@pytest.mark.parametrize("is_late", [False, True])
+def test_ctrl_c_while_the_profiler_starts_is_raised_and_the_next_step_is_recorded(
+    witnesses, monkeypatch, name, is_late
+) -> None:
+    witness, original = witnesses(), getattr(torch_profiler.profile, name)
+
+    def interrupted(profiler: torch_profiler.profile) -> None:
+        once.undo()
+        if is_late:
+            original(profiler)
+        raise KeyboardInterrupt
+
+    with witness.step(1):
+        fused(1)
+        with monkeypatch.context() as once:
+            once.setattr(torch_profiler.profile, name, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                witness.open_step(2, "eval")
+        fused(2)
+    with witness.step(3):
+        fused(4)
+    in_thread(lambda: witness.step(4).__enter__().close())
+    assert RECORDER._running is None
+    assert witness.evidence(1.0).sdpa.kernels == {FLASH: 7}
+
+
 def test_a_profiler_that_began_while_nobody_watched_is_found_although_an_earlier_look_found_none():
     assert _running_profilers() == []
     ended = torch_profiler.profile()

@@ -1,6 +1,6 @@
 """The engine: a change is proposed, guarded, intended, applied, read back, and seen in use."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, final
@@ -62,6 +62,7 @@ class ChangeEngine:
         self._watches = Watches(self._settings, self._ledger)
         self._applier = Applier(self._settings, self._ledger, self._watches, invariants)
         self._settler = Settler(self._settings.target, self._ledger, self._applier)
+        self._find: Callable[[str], object] | None = None
         # Until it is settled what became of an earlier process's changes, nobody can tell of them.
         self._is_settled = not journal.entries()
         journal.summarise_with(
@@ -90,6 +91,10 @@ class ChangeEngine:
         """
         self._settings.extend(bindings, parameters)
         self._rules = replace(self._rules, registry=self._settings.registry)
+
+    def ask(self, find: Callable[[str], object]) -> None:
+        """Before a change of an undeclared parameter is refused, call `find` with its key, which may `extend` by it."""
+        self._find = find
 
     def join(self, peers: Peers) -> None:
         """Make every change from now on together with `peers`, or not at all.
@@ -130,6 +135,9 @@ class ChangeEngine:
         for an undeclared parameter, InvalidInput for two deltas of one parameter, and Conflict when the state is no
         longer `against` or changes of an earlier process are not settled; then nothing is written.
         """
+        for delta in deltas:
+            if self._find is not None and delta.parameter not in self._settings.registry:
+                self._find(delta.parameter)
         registry = self._settings.registry
         _require_one_per_parameter([registry[delta.parameter].key for delta in deltas])
         values = self._require_state(against, step)

@@ -114,11 +114,20 @@ class LightningCallback(_Callback):  # type: ignore[misc]  # its library is impo
         found = dict(trainer.callback_metrics)
         new = {name: value for name, value in found.items() if self._seen.get(name) is not value}
         if step is None:
-            new = {name: value for name, value in new.items() if name not in self._of_step or value != self._seen[name]}
+            new = {
+                name: value
+                for name, value in new.items()
+                if name not in self._of_step or _is_other(value, self._seen[name])
+            }
         else:
             self._of_step = new.keys()
         self._session.log({**(step or {}), **new})
         self._seen = found
+
+
+def _is_other(one: Any, other: Any) -> bool:
+    """Whether two values differ, of which two that are NaN do not."""
+    return bool(one != other) and not (bool(one != one) and bool(other != other))
 
 
 def _split_by(trainer: Any) -> str:

@@ -1,10 +1,9 @@
 """What the callbacks of training libraries share: their run, from the beginning of a training to its end."""
 
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any, NamedTuple, final
 
-from torch import distributed
+from torch import Tensor, distributed
 
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, InvalidInput, NotFound
@@ -12,6 +11,7 @@ from seedbed.integrations._library_clip import LibraryClip
 from seedbed.loop import Run, start
 from seedbed.loop._objects import Given
 from seedbed.loop._stop import StopRequested
+from seedbed.loop._values import number_of, require_names, require_numbers_in
 from seedbed.loop.settings import BoundSetting, Limits
 from seedbed.records import Store
 
@@ -101,8 +101,11 @@ class Session:
             self.fail(self.stopped)
         if not self.is_open:
             return
-        if found := results_of(numbers_of(results)):
-            self.run.result(found)
+        for name, value in results_of(numbers_of(results)).items():
+            try:
+                self.run.result({name: value.item() if isinstance(value, Tensor) else value})
+            except InvalidInput as problem:  # such as of a loss that is NaN: it must not end what the library does next
+                self.run.say(f"{name} is left out of the results: {problem}")
         if self._given is None:
             self.run.finish()
 
@@ -113,8 +116,8 @@ class Session:
 
 
 def numbers_of(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that are one number: Python's, NumPy's or tensors of one element."""
-    return {name: value for name, value in values.items() if _is_number(value)}
+    """The values that a run can log: one number each, Python's, NumPy's or tensors of one element."""
+    return {name: value for name, value in values.items() if _is_number(name, value)}
 
 
 def results_of(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,8 +135,17 @@ def _require_whole_models(split_by: str) -> None:
         )
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) or getattr(value, "numel", lambda: 0)() == 1  # tensors, and what is like them
+def _is_number(name: str, value: object) -> bool:
+    """Whether a run can log it: a library logs what it likes, and no value of its may end a training."""
+    try:
+        require_names([name])
+        if not isinstance(value, Tensor):
+            number_of(name, value)
+            return True
+        require_numbers_in(name, value)
+    except InvalidInput:
+        return False
+    return value.numel() == 1
 
 
 def _why_new(store: Store, state: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import reprlib
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
 from numbers import Real
 from typing import Any, TypeAlias, final
 
@@ -72,18 +73,23 @@ class StepValues:
             self.flush()
 
     def flush(self) -> None:
-        """Write every finished step; nothing where none waits."""
+        """Write every finished step; nothing where none waits. Where `write` raises, that step and later ones wait."""
         if not self._waiting:
             return
         waiting, self._waiting = self._waiting, []
-        if self._is_remote:
-            waiting = _fetched(waiting)
-            self._is_remote = False
-        self._due = time.monotonic() + _SECONDS
-        for step, values in waiting:
-            means = {name: _mean(found) for name, found in values.items()}
-            self.latest.update(means)
-            self._write(step, means)
+        try:
+            if self._is_remote:
+                waiting = _fetched(waiting)
+                self._is_remote = False
+            self._due = time.monotonic() + _SECONDS
+            while waiting:
+                step, values = waiting[0]
+                means = {name: _mean(found) for name, found in values.items()}
+                self.latest.update(means)
+                self._write(step, means)
+                del waiting[0]
+        finally:
+            self._waiting[:0] = waiting
 
     def _read(self, name: str, value: object) -> _Read:
         if type(value) is float:
@@ -179,7 +185,14 @@ def _short(value: object) -> str:
 
 
 def _mean(values: list[Any]) -> float:
-    return values[0] if len(values) == 1 else math.fsum(values) / len(values) if _all_finite(values) else sum(values)
+    if len(values) == 1:
+        return float(values[0])
+    if not _all_finite(values):
+        return float(sum(values))
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:  # of the sum: the mean lies between the values
+        return float(sum(map(Fraction, values)) / len(values))
 
 
 def _all_finite(values: list[float]) -> bool:

@@ -105,7 +105,11 @@ class Recorder:
             self._stop(parent)
         self._open.top = block
         if wanted:
-            self._start(block)
+            try:
+                self._start(block)
+            except BaseException:  # such as Ctrl-C: nobody else knows the block, to close it
+                self.close(block)
+                raise
         return block
 
     def innermost(self) -> Recording | None:
@@ -138,19 +142,32 @@ class Recorder:
     def _start(self, block: Recording) -> None:
         begin = block.clock()
         with self._change:
-            block.unobserved = self._why_not(block.patience)
-            if block.unobserved:
-                return
-            block.profiler = profile(record_shapes=block.detailed)
-            self._running = block
-            if getattr(self._open, "end", None) is None:
-                self._open.end = _ThreadEnd(self._stop_with_thread)
             try:
+                block.unobserved = self._why_not(block.patience)
+                if block.unobserved:
+                    return
+                block.profiler = profile(record_shapes=block.detailed)
+                self._running = block
+                if getattr(self._open, "end", None) is None:
+                    self._open.end = _ThreadEnd(self._stop_with_thread)
                 _enter_quietly(block.profiler)
-            except RuntimeError as error:
-                self._running = None
-                block.unobserved = f"torch's profiler did not start: {error}"
+            except BaseException as error:  # Ctrl-C too
+                self._give_up(block, f"torch's profiler did not start: {error or type(error).__name__}")
+                if not isinstance(error, RuntimeError):
+                    raise
         block.seconds += block.clock() - begin
+
+    def _give_up(self, block: Recording, why: str) -> None:
+        """Forget a recording that did not start, or was interrupted while it did."""
+        block.unobserved = why
+        if self._running is not block:
+            return
+        try:
+            if torch._C._autograd._profiler_enabled():
+                stop_profiler(block.profiler)
+        finally:
+            block.profiler = self._running = None
+            self._change.notify_all()
 
     def _why_not(self, patience: float) -> str:
         if is_inside_backward() or self._is_torn():

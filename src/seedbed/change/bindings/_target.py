@@ -119,6 +119,12 @@ class Bindings:
         return {key: binding.state() for key, binding in self._bindings.items()}
 
     def restore(self, state: Mapping[str, Mapping[str, float]]) -> None:
-        """Restore one binding after another."""
+        """Restore one binding after another; where one fails the others are restored, and its error is raised then."""
+        problems: list[Exception] = []
         for key, numbers in state.items():
-            self._bindings[key].restore(numbers)
+            try:
+                self._bindings[key].restore(numbers)
+            except Exception as problem:  # of a library's own object too
+                problems.append(problem)
+        if problems:
+            raise problems[0]

@@ -9,9 +9,9 @@ from seedbed.change.bindings._peers import Peers
 from seedbed.change.phases._bound_settings import BoundSettings
 from seedbed.change.phases._ledger import Ledger, Note
 from seedbed.change.phases._plan import Planned, Rules, judged_notes, plan, retried_notes
-from seedbed.change.phases._read_back import Invariant, ReadBack, read_back
+from seedbed.change.phases._read_back import Invariant, ReadBack, read_back, words_of
 from seedbed.change.phases._watches import Watches
-from seedbed.errors import Conflict, SeedbedError, StoreUnavailable
+from seedbed.errors import Conflict, StoreUnavailable
 
 __all__ = ["Applier"]
 
@@ -77,9 +77,10 @@ class Applier:
         A disk error says nothing about the change: it stays open, and is settled when the disk works again.
         """
         with self._settings.target.locked():
-            earlier_state = self._settings.target.state()
+            earlier_state: Mapping[str, Mapping[str, float]] = {}
             back: ReadBack | None = None
             try:
+                earlier_state = self._settings.target.state()
                 self._settings.write(records, values)
             except Conflict as moved:
                 if self._peers is None:
@@ -87,8 +88,8 @@ class Applier:
                 wrong = f"another writer moved the state: {moved}"
             except StoreUnavailable:
                 raise
-            except SeedbedError as refusal:
-                wrong = f"the live object refused it: {refusal}"
+            except Exception as refusal:  # of a library's own object too: what it cannot take must not end the training
+                wrong = f"the live object refused it: {words_of(refusal)}"
             else:
                 back = self.read_back(records)
                 wrong = back.wrong
@@ -115,10 +116,26 @@ class Applier:
         self, records: Sequence[ChangeRecord], earlier_state: Mapping[str, Mapping[str, float]], reason: str
     ) -> None:
         """Restore, then note the failure: a crash in between must not leave a failed change in the live object."""
+        try:
+            is_restored = self._restored(earlier_state)
+        except StoreUnavailable:
+            raise
+        except Exception as problem:  # as above
+            self.note_failed(records, f"{reason}; and the former value was not restored: {words_of(problem)}", ())
+        else:
+            self.note_failed(records, reason, records if is_restored else ())
+
+    def _restored(self, earlier_state: Mapping[str, Mapping[str, float]]) -> bool:
+        """Restore what is not as it was; whether all of it is then."""
         target = self._settings.target
-        live = target.state()
-        target.restore({key: state for key, state in earlier_state.items() if live[key] != state})
-        self.note_failed(records, reason, records if target.state() == earlier_state else ())
+        try:
+            live = target.state()
+        except StoreUnavailable:
+            raise
+        except Exception:  # one object does not tell: the others are restored all the same
+            live = {}
+        target.restore({key: state for key, state in earlier_state.items() if live.get(key) != state})
+        return target.state() == earlier_state
 
     def _facts(self, record: ChangeRecord, back: ReadBack, state: str) -> dict[str, object]:
         key = record.delta.parameter

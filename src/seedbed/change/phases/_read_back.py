@@ -7,9 +7,9 @@ from typing import TypeAlias
 from seedbed.change._record import ChangeRecord
 from seedbed.change.bindings._binding import holds
 from seedbed.change.bindings._target import Target
-from seedbed.errors import ContractBroken, SeedbedError, StoreUnavailable
+from seedbed.errors import SeedbedError, StoreUnavailable
 
-__all__ = ["Invariant", "ReadBack", "read_back"]
+__all__ = ["Invariant", "ReadBack", "read_back", "words_of"]
 
 Invariant: TypeAlias = Callable[[], None]
 """Raises ContractBroken when the live objects are not as they must be after every change."""
@@ -29,14 +29,21 @@ class ReadBack:
 
 def read_back(records: Sequence[ChangeRecord], target: Target, invariants: Sequence[Invariant]) -> ReadBack:
     """Read every value, ask its user, call the invariants. Raises StoreUnavailable, which blames no change."""
-    found = target.read()
+    found: Mapping[str, float] = {}
     try:
+        found = target.read()
         held = target.held()
     except StoreUnavailable:
         raise
-    except SeedbedError as refusal:
-        return ReadBack(found, None, f"its user refused it: {refusal}")
+    except Exception as refusal:  # of a library's own object too
+        who = "its user refused it" if found else "it could not be read back"
+        return ReadBack(found, None, f"{who}: {words_of(refusal)}")
     return ReadBack(found, held, _why_wrong(records, found, held) or _broken(invariants))
+
+
+def words_of(problem: Exception) -> str:
+    """What an error says; of one that is not Seedbed's own also its kind, without which its words may say nothing."""
+    return str(problem) if isinstance(problem, SeedbedError) else f"{type(problem).__name__}: {problem}"
 
 
 def _why_wrong(records: Sequence[ChangeRecord], found: Mapping[str, float], held: Mapping[str, float] | None) -> str:
@@ -54,6 +61,8 @@ def _broken(invariants: Sequence[Invariant]) -> str:
     for invariant in invariants:
         try:
             invariant()
-        except ContractBroken as broken:
-            return f"it broke what must hold of the live objects: {broken}"
+        except StoreUnavailable:
+            raise
+        except Exception as broken:  # of somebody's own check too: it could not say that all is as it must be
+            return f"it broke what must hold of the live objects: {words_of(broken)}"
     return ""

@@ -10,6 +10,8 @@ from seedbed.change.bindings._peers import Sighting
 from seedbed.change.parameters._parameter import exactly
 from seedbed.change.phases._bound_settings import BoundSettings
 from seedbed.change.phases._ledger import Ledger
+from seedbed.change.phases._read_back import words_of
+from seedbed.errors import SeedbedError
 
 __all__ = ["Watches"]
 
@@ -41,7 +43,14 @@ class Watches:
         if key in self._watched:
             self._ledger.give_up(self._watched[key], f"change {record.id} came before a step used it")
         self._watched[key] = record.id
-        self._settings.target.watch(key, lambda report: self._note_use(record.id, step + report.steps_after, report))
+        try:
+            self._settings.target.watch(
+                key, lambda report: self._note_use(record.id, step + report.steps_after, report)
+            )
+        except SeedbedError:
+            raise
+        except Exception as problem:  # of a library's own object: the change is made, and nobody will see it in use
+            self._ledger.give_up(record.id, f"its use cannot be watched: {words_of(problem)}")
 
     def settle(self, step: int, seen: Mapping[str, Seen]) -> None:
         """Watch every change that is live and not watched yet; `seen` is what an earlier process saw, by key."""

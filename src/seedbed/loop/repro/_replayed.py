@@ -6,7 +6,7 @@ from typing import Self, final
 
 from seedbed.change import ChangeEngine, ChangeRecord, Delta, ReplayRule, Set, replay_rule
 from seedbed.change._history import fold
-from seedbed.errors import Conflict
+from seedbed.errors import Conflict, NotFound
 from seedbed.loop.repro._trace import Trace, read_traces
 from seedbed.records import Store, read_journal
 
@@ -25,6 +25,7 @@ class Replayed:
         self._own = list(trace.own)
         own = {each for _, ids in trace.own for each in ids}
         self._outside = [each for each in rule.replayed if each.id not in own]
+        self._missing: NotFound | None = None  # why the first of them could not be made after its step
 
     @classmethod
     def of(cls, traces: Path, number: int) -> Self:
@@ -57,10 +58,23 @@ class Replayed:
         return self._propose(again, step, engine) if again else tuple(self._records[each] for each in ids)
 
     def outside(self, step: int, engine: ChangeEngine) -> None:
-        """Between two steps: what came from outside the script after this step."""
+        """Between two steps: what came from outside the script after this step, each once.
+
+        A setting may come before the next step, such as that of a loader whose pass begins. Raises NotFound where it
+        did not.
+        """
+        if self._missing is not None and self._outside[0].step < step:
+            raise self._missing
+        self._missing = None
+        self._outside = [each for each in self._outside if each.step >= step]
         due = [each for each in self._outside if each.step == step]
         for batch in sorted({each.batch for each in due}):
-            self._propose([each for each in due if each.batch == batch], step, engine)
+            try:
+                self._propose([each for each in due if each.batch == batch], step, engine)
+            except NotFound as missing:
+                self._missing = missing
+                return
+            self._outside = [each for each in self._outside if each.batch != batch]
 
     def _propose(self, records: list[ChangeRecord], step: int, engine: ChangeEngine) -> tuple[ChangeRecord, ...]:
         deltas = [

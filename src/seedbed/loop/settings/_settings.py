@@ -98,6 +98,7 @@ class Settings:
         must_hold = (lambda: require_trainable(self._objects), *invariants)
         engine = ChangeEngine(journal, {}, (), self.guards, must_hold, proposers)
         engine.extend({each.key: each.binding for each in self.found}, [each.parameter for each in self.found])
+        engine.ask(self._requested)
         self._engine = engine
         return engine
 
