@@ -41,7 +41,7 @@ from seedbed.loop.settings._names import SettingNames
 from seedbed.loop.settings._overrides import NO_OVERRIDES, Overrides, checked_overrides
 from seedbed.loop.settings._replaceable import LoaderSetting
 from seedbed.loop.settings._slip import SlipGuard
-from seedbed.loop.settings._trainable import TrainableGuard, require_trainable
+from seedbed.loop.settings._trainable import TrainableGuard, TrainedWeights
 from seedbed.loop.settings._view import SettingsView
 
 __all__ = ["Settings"]
@@ -66,6 +66,7 @@ class Settings:
         self._unbound: dict[str, Unbound] = {}
         self._paces: dict[str, Pace] = {}
         self._engine: ChangeEngine | None = None
+        self._trained = TrainedWeights()
         self._loop_numbers = LoopNumbers(objects, self._bind, self._is_changed)
         self._overrides = NO_OVERRIDES
         plain = find_settings(objects, NO_OVERRIDES, self._finders)
@@ -83,7 +84,7 @@ class Settings:
     @property
     def guards(self) -> tuple[Guard, ...]:
         """The guards for an engine of one's own: against slips and against freezing all, then the usual ones."""
-        return (SlipGuard(self._paces), TrainableGuard(self._binding_of, lambda: self._objects), *GUARDS)
+        return (SlipGuard(self._paces), TrainableGuard(self._binding_of, self._training), *GUARDS)
 
     def engine(
         self,
@@ -95,7 +96,8 @@ class Settings:
 
         A change after which no weight would train is undone.
         """
-        must_hold = (lambda: require_trainable(self._objects), *invariants)
+        self._trained.watch(self._objects)
+        must_hold = (lambda: self._trained.require(self._objects), *invariants)
         engine = ChangeEngine(journal, {}, (), self.guards, must_hold, proposers)
         engine.extend({each.key: each.binding for each in self.found}, [each.parameter for each in self.found])
         self._engine = engine
@@ -111,6 +113,8 @@ class Settings:
         further = find_settings(together, self._overrides, self._finders)
         self._objects = together
         self._loop_numbers.look_at(together)
+        if self._engine is not None:
+            self._trained.watch(together)
         return self._take(further)
 
     def names(self) -> SettingNames:
@@ -304,6 +308,9 @@ class Settings:
     def _binding_of(self, key: str) -> Binding | None:
         found = self._found.get(key)
         return None if found is None else found.binding
+
+    def _training(self) -> set[int]:
+        return self._trained.among(self._objects)
 
     def _deltas(self, delta: Delta) -> list[Delta]:
         joint = self._joints.get(delta.parameter)
