@@ -100,6 +100,7 @@ class Settings:
         must_hold = (lambda: self._trained.require(self._objects), *invariants)
         engine = ChangeEngine(journal, {}, (), self.guards, must_hold, proposers)
         engine.extend({each.key: each.binding for each in self.found}, [each.parameter for each in self.found])
+        engine.at_end(self._trained.end)
         self._engine = engine
         return engine
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, final
 
 from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
 
 from seedbed.change.bindings._binding import Binding
 from seedbed.change.bindings._freezing import Freeze
@@ -44,12 +45,12 @@ class TrainedWeights:
     """
 
     def __init__(self) -> None:
-        self._watched: weakref.WeakSet[Optimizer] = weakref.WeakSet()
+        self._hooks: dict[Optimizer, RemovableHandle] = {}
         self._used: set[int] = set()
         self._idle: set[int] = set()
 
     def watch(self, objects: LiveObjects) -> None:
-        """Look at the steps of these optimizers from now on, for as long as this object lives."""
+        """Look at the steps of these optimizers from now on, until `end`, or for as long as this object lives."""
         itself = weakref.ref(self)
 
         def after_step(optimizer: Optimizer, *_: Any) -> None:  # how torch calls a hook
@@ -57,9 +58,15 @@ class TrainedWeights:
                 owner._note(optimizer)
 
         for each in objects.watched().values():
-            if each not in self._watched:
-                self._watched.add(each)
-                weakref.finalize(self, each.register_step_post_hook(after_step).remove)
+            if each not in self._hooks:
+                self._hooks[each] = each.register_step_post_hook(after_step)
+                weakref.finalize(self, self._hooks[each].remove)
+
+    def end(self) -> None:
+        """Look at no more steps."""
+        for hook in self._hooks.values():
+            hook.remove()
+        self._hooks.clear()
 
     def among(self, objects: LiveObjects) -> set[int]:
         """The identities of the weights of these optimizers that train now."""
