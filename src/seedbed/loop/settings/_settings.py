@@ -36,8 +36,8 @@ from seedbed.loop.settings._found import (
 from seedbed.loop.settings._limits import Pace
 from seedbed.loop.settings._live_objects import LiveObjects
 from seedbed.loop.settings._loop_numbers import LoopNumbers
-from seedbed.loop.settings._model_settings import FREEZE
 from seedbed.loop.settings._names import SettingNames
+from seedbed.loop.settings._nearest import FREEZE
 from seedbed.loop.settings._overrides import NO_OVERRIDES, Overrides, checked_overrides
 from seedbed.loop.settings._replaceable import LoaderSetting
 from seedbed.loop.settings._slip import SlipGuard
