@@ -1,4 +1,4 @@
-"""Settings that a run has not published, asked for from outside: modules to freeze, and what the loop uses later."""
+"""What is asked from outside of a loop's found settings: names that it has not published, and a state that it moves."""
 
 import pytest
 from settings_rig import Loop
@@ -6,7 +6,7 @@ from settings_rig import Loop
 from seedbed.contracts import Outcome
 from seedbed.errors import NotFound
 from seedbed.loop import steering
-from seedbed.loop.steering import Controls, RemoteRun, Steering
+from seedbed.loop.steering import Controls, RemoteRun, Steering, Verb
 from seedbed.records import Store
 
 RUN = "r1"
@@ -32,6 +32,25 @@ class Steered:
         for _ in range(steps):
             self.rig.step()
             self.steering.look(self.rig.num_steps)
+
+    def train_as_scheduled(self, steps: int) -> None:
+        """The same, with a rate that the loop lowers at each step."""
+        for _ in range(steps):
+            self.rig.step()
+            self.rig.optimizer.param_groups[0]["lr"] *= 0.99
+            for asked in self.steering.look(self.rig.num_steps):
+                assert asked.verb is Verb.PAUSE
+                self.steering.done(asked, self.rig.num_steps, "paused")
+                self.pause()
+
+    def pause(self) -> None:
+        while not (asked := self.steering.wait(self.rig.num_steps, lambda: None, lambda _: self.go_on())):
+            pass
+        self.steering.done(asked[0], self.rig.num_steps, "it goes on")
+
+    def go_on(self) -> None:
+        """What another terminal asks meanwhile."""
+        steering.ask(RUN, "continue", store=self.store)
 
     def ask(self, name: str) -> None:
         steering.propose(RUN, name, set=1.0, why="from outside", store=self.store)
@@ -80,3 +99,34 @@ def test_another_name_is_refused_before_it_is_asked(steered, name, says):
         steered.ask(name)
     with pytest.raises(NotFound):
         steered.rig.settings.resolve(name)
+
+
+def test_while_a_schedule_moves_the_state_a_request_against_it_is_refused_and_told_to_pause(steered):
+    steered.train_as_scheduled(2)
+    seen = RemoteRun.open(RUN, steered.store).door().state
+    steering.propose(RUN, "lr", scale=0.5, why="x", against=seen, store=steered.store)
+    steered.train_as_scheduled(1)
+    assert steered.answer().startswith("REFUSED: it was asked against state")
+    assert "pause the run first: `seedbed runs ask RUN pause`" in steered.answer()
+    assert steered.rig.engine.history.records == ()
+
+
+def test_in_a_paused_run_the_state_that_is_shown_is_the_one_to_propose_against(steered):
+    def propose() -> None:
+        seen.append(RemoteRun.open(RUN, steered.store).door().state)
+        steering.propose(RUN, "lr", scale=0.5, why="x", against=seen[-1], store=steered.store)
+
+    def go_on() -> None:
+        if not seen:
+            propose()
+        else:
+            steering.ask(RUN, "continue", store=steered.store)
+
+    seen: list[str] = []
+    steered.go_on = go_on
+    steered.train_as_scheduled(2)
+    steering.ask(RUN, "pause", store=steered.store)
+    steered.train_as_scheduled(3)
+    [change] = steered.rig.engine.history.records
+    assert (change.outcome, change.step) == (Outcome.EFFECTIVE, 3)
+    assert change.before == pytest.approx(1e-3 * 0.99**3)

@@ -51,7 +51,7 @@ class Door(Message):
             raise StoreCorrupt(f"{key} cannot be read: {why}; wait for its next version") from None
 
     def require(self, name: str) -> None:
-        """Raise NotFound, with the nearest, unless it is a whole or short name of a setting, or that of a module to freeze.
+        """Raise NotFound, with the nearest, unless it is a name of a setting, whole or short, or of a module to freeze.
 
         Which modules can be frozen the run knows, and answers.
         """
