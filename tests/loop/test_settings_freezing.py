@@ -26,6 +26,20 @@ def test_a_module_inside_one_that_was_frozen_is_refused_with_the_way() -> None:
     assert rig.propose("freeze.encoder", Set(0.0))[0].phase == "applied"
 
 
+def test_a_part_that_would_be_refused_is_not_listed_as_one_that_may_move() -> None:
+    rig = Loop()
+    assert {each.movable_at for each in rig.settings.view(0).settings if ".freeze." in each.key} == {0}
+    rig.propose("freeze.encoder.1", Set(1.0))
+    rig.step(2)
+    rows = {each.short: each for each in rig.settings.view(2).settings}
+    assert rows["freeze.encoder"].movable_at is None
+    assert rows["freeze.encoder"].why_not.startswith("change 1 was of model.freeze.encoder.1")
+    assert rows["freeze.encoder"].value == pytest.approx(0.5), "two of its four weights"
+    assert (rows["freeze.encoder.1"].movable_at, rows["freeze.head"].movable_at) == (2, 2)
+    with pytest.raises(InvalidInput, match=r"change 1 was of model.freeze.encoder.1"):
+        rig.propose("freeze.encoder", Set(1.0))
+
+
 def test_the_last_part_that_trains_is_not_frozen_and_nothing_is_touched() -> None:
     rig = Loop()
     rig.propose("freeze.encoder", Set(1.0))

@@ -233,6 +233,7 @@ class Settings:
         members = [self._found[each] for each in ((key,) if joint is None else joint.members)]
         first, value = members[0], members[0].binding.read()
         last = {each.key: history.moves(each.key)[-1:] if history is not None else () for each in members}
+        why_not = "" if history is None else self._why_not(key, history)
         due = [move.step + each.parameter.cooldown_steps for each in members for move in last[each.key]]
         return SettingView(
             key=key,
@@ -243,7 +244,8 @@ class Settings:
             high=first.parameter.high,
             most_up=None if isinf(first.pace.most_up) else first.pace.most_up,
             most_down=None if isinf(first.pace.most_down) else first.pace.most_down,
-            movable_at=max([step, *due]),
+            movable_at=None if why_not else max([step, *due]),
+            why_not=why_not,
             members=() if joint is None else joint.members,
         )
 
@@ -323,6 +325,14 @@ class Settings:
         paths = [each.parameter.path for each in self.found if each.parameter.path[1:2] == (FREEZE,)]
         if key in self._found and self._found[key].parameter.path in paths:
             require_apart(self._found[key].parameter.path, paths, history)
+
+    def _why_not(self, key: str, history: ChangeHistory) -> str:
+        """Why it cannot be changed any more; empty where it can."""
+        try:
+            self._require_apart(key, history)
+        except InvalidInput as problem:
+            return str(problem)
+        return ""
 
     def _require_engine(self) -> ChangeEngine:
         if self._engine is None:
