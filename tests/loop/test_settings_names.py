@@ -4,6 +4,7 @@ import pytest
 
 from seedbed.errors import NotFound
 from seedbed.loop.settings import SettingNames
+from seedbed.loop.settings._nearest import nearest
 
 SHORTS = {"g.lr": "lr", "d.lr": "lr", "model.dropout": "dropout", "clip.norm": "clip", "accumulation": "accumulation"}
 NAMES = SettingNames(SHORTS)
@@ -75,3 +76,24 @@ def test_a_name_of_any_length_is_answered_in_short() -> None:
 def test_every_name_that_counts_is_known() -> None:
     assert NAMES.all() == (*SHORTS, "dropout", "clip", "accumulation")
     assert (NAMES.short("g.lr"), NAMES.short("clip.norm"), NAMES.short("accumulation")) == ("", "clip", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("freeze.model.layers.0", ["freeze.layers.0"]),
+        ("model.freeze.haed", ["freeze.head"]),
+        ("weight_decya.0", ["weight_decay.0", "weight_decay.1"]),
+        ("learning_rate.0", ["lr.0", "lr.1"]),
+        ("zzz.0", []),
+    ],
+)
+def test_the_number_of_a_layer_or_group_alone_is_no_likeness(name: str, near: list[str]) -> None:
+    known = ["weight_decay.0", "weight_decay.1", "lr.0", "lr.1", "freeze.layers.0", "freeze.head"]
+    assert nearest(name, known) == near
+
+
+@pytest.mark.parametrize("name", ["clip", "clip.norm", "critic.clip_norm", "accumulation"])
+def test_a_setting_that_the_loop_has_not_used_yet_is_told_with_the_call_that_makes_it_one(name: str) -> None:
+    with pytest.raises(NotFound, match=r"; \S+ is a setting from the first run.(clip|accumulation) on; run.settings"):
+        SettingNames({"optimizer.lr": "lr"}).resolve(name)

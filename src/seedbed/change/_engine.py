@@ -65,6 +65,7 @@ class ChangeEngine:
         self._find: Callable[[str], object] | None = None
         # Until it is settled what became of an earlier process's changes, nobody can tell of them.
         self._is_settled = not journal.entries()
+        self._at_end: list[Callable[[], None]] = []
         journal.summarise_with(
             lambda: summary(fold(journal.entries())).model_dump(mode="json") if self._is_settled else None
         )
@@ -208,11 +209,17 @@ class ChangeEngine:
     def close(self) -> None:
         """End every watch. A change that no step has used until now is UNKNOWN."""
         self._watches.give_up()
-        self._watches.end()
+        self.release()
 
     def release(self) -> None:
         """End every watch and note nothing: what becomes of the changes of a run that may be resumed, nobody knows."""
         self._watches.end()
+        for call in self._at_end:
+            call()
+
+    def at_end(self, call: Callable[[], None]) -> None:
+        """Call this whenever the watches end: for what a guard or an invariant watches by itself."""
+        self._at_end.append(call)
 
     def require_effective(self) -> None:
         """Raise ContractBroken if any change failed or is unknown; the error names the first one.

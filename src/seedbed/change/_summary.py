@@ -10,6 +10,8 @@ from seedbed.contracts import ChangeReport, ChangeSummary
 
 __all__ = ["report_of", "summary"]
 
+_PINNED = ("factor", 0.0)  # of a rate that stands still whatever its schedule writes, which is no rate of 0
+
 
 def summary(history: ChangeHistory) -> ChangeSummary:
     """Every change with its outcome and story, and how many changes ended in each outcome."""
@@ -52,7 +54,8 @@ def _sentence(record: ChangeRecord, kind: Kind, facts: Mapping[str, Any]) -> str
         case Kind.INTENT:
             return f"intent journalled: {facts['before']:g} -> {facts['after']:g}"
         case Kind.APPLIED:
-            coupled = "".join(f", with {name} {exactly(value)}" for name, value in facts.get("coupled", {}).items())
+            others = {name: value for name, value in facts.get("coupled", {}).items() if (name, value) != _PINNED}
+            coupled = "".join(f", with {name} {exactly(value)}" for name, value in others.items())
             way = f", {facts['way']}" if facts.get("way") else ""
             return f"applied: {facts['found']:g} read back{way}{coupled}"
         case Kind.EFFECTIVE:

@@ -8,9 +8,11 @@ from seedbed.gate import declares_gate, judge_run
 from seedbed.loop._declared import Declared
 from seedbed.loop.provenance import Provenance
 from seedbed.loop.settings import LiveObjects
-from seedbed.records import ActiveRun, Commit, SnapshotDraft
+from seedbed.records import UNKNOWN, ActiveRun, Commit, SnapshotDraft
 
 __all__ = ["draft_of", "judged"]
+
+_OBJECTS = "config_objects"  # the fingerprint of objects in the configuration, of which only the class is known
 
 
 def draft_of(
@@ -24,7 +26,7 @@ def draft_of(
     """The snapshot of a finished run. Measurements that depend on the clock are in `timing` only."""
     return record.draft(
         metrics=metrics,
-        fingerprints=made_of.fingerprints,
+        fingerprints={**made_of.fingerprints, **({} if declared.is_config_whole else {_OBJECTS: UNKNOWN})},
         fingerprint_sources=made_of.fingerprint_sources,
         config=declared.config,
         volatile_settings=("/gate",),

@@ -1,87 +1,111 @@
 """What a run was configured with, as JSON values."""
 
 import enum
-import inspect
 import math
-from collections.abc import Iterable, Mapping
-from datetime import date, time, timedelta
-from decimal import Decimal
-from fractions import Fraction
-from pathlib import PurePath
-from typing import Any
-from uuid import UUID
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any, final
 
 import numpy as np
 import torch
 
 from seedbed.errors import InvalidInput
+from seedbed.loop._config_objects import TEXTS, fields_of, in_digest, name_of, says_all
 from seedbed.records.canonical._canonical import LARGEST_EXACT
 
-__all__ = ["plain_config"]
+__all__ = ["PlainConfig", "plain_config"]
 
 _DEEPEST = 64
 _LONGEST_NAME = 500
 _MOST_ELEMENTS = 1000
-_TEXTS = (
-    *(PurePath, UUID, Decimal, Fraction, complex, date, time, timedelta, range),
-    *(np.datetime64, np.timedelta64, np.dtype, np.ufunc),
-)
-"""What is named by its text: that says all of it, in every process alike."""
-
 _LONG = {"g": np.float64, "G": np.complex128}  # which Python has no numbers for
 _Place = tuple[str, ...]
 
 
-def plain_config(given: Mapping[str, object]) -> dict[str, Any]:
+@final
+@dataclass(frozen=True)
+class PlainConfig:
+    """A configuration as JSON values; `is_whole` unless an object in it is named by its class alone."""
+
+    values: dict[str, Any]
+    is_whole: bool
+
+
+def plain_config(given: Mapping[str, object]) -> PlainConfig:
     """The configuration as JSON values.
 
-    Tensors and arrays of numbers are lists of them, or one number. What is no JSON value is named by its text where
-    that is the same in every process: paths, enumerations, types, functions, dates, torch's devices and data types.
-    Other objects are named by their class. Raises InvalidInput, with the place, for one that holds itself or is nested
-    deeper than 64 levels, and for names that are too long or are equal as texts, such as 1 and "1".
+    Tensors and arrays of numbers are lists of them, or one number, and where they are large a digest, as bytes are.
+    Objects that are made of named values are objects of these: data classes, named tuples, namespaces, models of
+    pydantic, classes of attrs, partial functions. What is no JSON value is named by its text where that is the same in
+    every process: paths, enumerations, types, functions, dates, torch's devices and data types. Other objects are named
+    by their class, and the configuration is not whole. Raises InvalidInput, with the place, for one that holds itself
+    or is nested deeper than 64 levels, and for names that are too long or are equal as texts, such as 1 and "1".
     """
-    return _object(given, (), ())
+    reading = _Reading()
+    values = reading.mapping(given, (), ())
+    return PlainConfig(values, reading.is_whole)
 
 
-def _plain(value: Any, place: _Place, within: tuple[int, ...]) -> Any:
-    if isinstance(value, enum.Enum):
-        return value.name
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, int) and abs(value) > LARGEST_EXACT:
-        return hex(value) if value.bit_length() > 10_000 else str(int(value))  # as a number JSON would round it
-    if value is None or isinstance(value, bool | int):
-        return value
+@final
+@dataclass
+class _Reading:
+    """One pass over a configuration, which notes whether it could read all."""
+
+    is_whole: bool = True
+
+    def plain(self, value: Any, place: _Place, within: tuple[int, ...]) -> Any:
+        if isinstance(value, enum.Enum):
+            return value.name
+        if isinstance(value, str):
+            return _text(value)
+        if value is None or isinstance(value, bool | int | float):
+            return _number(value)
+        if isinstance(value, Mapping):
+            return self.mapping(value, place, within)
+        if (fields := fields_of(value)) is not None:
+            return self.mapping(fields, place, _inside(value, place, within))
+        if isinstance(value, bytes | bytearray | memoryview):
+            return in_digest(value)
+        if isinstance(value, Sequence | AbstractSet) and not isinstance(value, TEXTS):
+            return self._list(value, place, within)
+        if isinstance(value, torch.Tensor | np.ndarray | np.generic) and (numbers := _numbers(value)) is not None:
+            return self.plain(numbers, place, within)
+        return self._named(value)
+
+    def mapping(self, value: Mapping[Any, Any], place: _Place, within: tuple[int, ...]) -> dict[str, Any]:
+        inner, found = _inside(value, place, within), dict[str, Any]()
+        for key, each in value.items():
+            name = _text(key.name if isinstance(key, enum.Enum) else str(key))
+            if len(name) > _LONGEST_NAME:
+                raise InvalidInput(
+                    f"config: the name {name[:40]!r}… has {len(name):,} characters, expected at most {_LONGEST_NAME}"
+                )
+            if name in found:
+                raise InvalidInput(
+                    f"config: {_path((*place, name))} is given twice, by keys that are one text; rename one"
+                )
+            found[name] = self.plain(each, (*place, name), inner)
+        return found
+
+    def _list(self, value: Iterable[Any], place: _Place, within: tuple[int, ...]) -> list[Any]:
+        inner = _inside(value, place, within)
+        found = [self.plain(each, (*place, str(at)), inner) for at, each in enumerate(value)]
+        return sorted(found, key=str) if isinstance(value, AbstractSet) else found
+
+    def _named(self, value: Any) -> str:
+        if says_all(value):
+            return name_of(value)
+        self.is_whole = False
+        return f"{name_of(value)}, content unknown"
+
+
+def _number(value: Any) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else str(float(value))
-    if isinstance(value, Mapping):
-        return _object(value, place, within)
-    if isinstance(value, list | tuple | set | frozenset):
-        return _list(value, place, within)
-    if isinstance(value, torch.Tensor | np.ndarray | np.generic):
-        numbers = _numbers(value)
-        return _named(value) if numbers is None else _plain(numbers, place, within)
-    return _named(value)
-
-
-def _object(value: Mapping[Any, Any], place: _Place, within: tuple[int, ...]) -> dict[str, Any]:
-    inner, found = _inside(value, place, within), {}
-    for key, each in value.items():
-        name = _text(key.name if isinstance(key, enum.Enum) else str(key))
-        if len(name) > _LONGEST_NAME:
-            raise InvalidInput(
-                f"config: the name {name[:40]!r}… has {len(name):,} characters, expected at most {_LONGEST_NAME}"
-            )
-        if name in found:
-            raise InvalidInput(f"config: {_path((*place, name))} is given twice, by keys that are one text; rename one")
-        found[name] = _plain(each, (*place, name), inner)
-    return found
-
-
-def _list(value: Iterable[Any], place: _Place, within: tuple[int, ...]) -> list[Any]:
-    inner = _inside(value, place, within)
-    found = [_plain(each, (*place, str(at)), inner) for at, each in enumerate(value)]
-    return sorted(found, key=str) if isinstance(value, set | frozenset) else found
+    if value is None or abs(value) <= LARGEST_EXACT:
+        return value
+    return hex(value) if value.bit_length() > 10_000 else str(int(value))  # as a number JSON would round it
 
 
 def _inside(value: object, place: _Place, within: tuple[int, ...]) -> tuple[int, ...]:
@@ -111,25 +135,3 @@ def _numbers(value: "torch.Tensor | np.ndarray[Any, Any] | np.generic") -> Any:
     if value.size > _MOST_ELEMENTS or value.dtype.kind not in "biufcUS":
         return None
     return np.asarray(value, _LONG.get(value.dtype.char, value.dtype)).tolist()
-
-
-def _named(value: Any) -> str:
-    if isinstance(value, torch.Tensor | np.ndarray):
-        shape = "" if isinstance(value, torch.Tensor) and value.is_nested else f"{tuple(value.shape)} "
-        return f"{_name(type(value))} {shape}of {value.dtype}"
-    if isinstance(value, _TEXTS) or type(value).__module__ == "torch":  # devices, data types and layouts
-        return str(value)
-    return _name(value if isinstance(value, type) or inspect.isroutine(value) else type(value))
-
-
-def _name(named: Any) -> str:
-    return f"{_module(named)}.{named.__qualname__}"
-
-
-def _module(named: Any) -> str:
-    """The module of a type or function; of a method of a built-in type, which names none, that of its type."""
-    module = getattr(named, "__module__", None)
-    if isinstance(module, str):
-        return module
-    owner = getattr(named, "__objclass__", None) or getattr(named, "__self__", None)
-    return str((owner if isinstance(owner, type) else type(owner)).__module__)

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, final
 
 from seedbed.errors import InvalidInput
 from seedbed.gate import GateSpec, parse_gate
-from seedbed.loop._config import plain_config
+from seedbed.loop._config import PlainConfig, plain_config
 from seedbed.loop._mirror import Mirror
 from seedbed.runtime import ResolvedConfig, door_config
 
@@ -34,9 +34,10 @@ class Declared:
     exits: bool = False
     steer: bool = True
     mirrors: tuple[Mirror, ...] = ()
+    is_config_whole: bool = True  # False where an object in it is named by its class alone
 
 
-def config_of(given: Mapping[str, object], gate: GateSpec) -> dict[str, Any]:
+def config_of(given: Mapping[str, object], gate: GateSpec) -> PlainConfig:
     """The configuration as JSON values, as `plain_config`, with the gate in it.
 
     Raises InvalidInput for a configuration that has a `gate` of its own.
@@ -45,7 +46,8 @@ def config_of(given: Mapping[str, object], gate: GateSpec) -> dict[str, Any]:
         raise InvalidInput(f"config: expected a mapping such as vars(args), found {type(given).__qualname__}")
     if _GATE in given:
         raise InvalidInput("config: 'gate' is where the run's gate is recorded; give checks as gate=, or rename it")
-    return {**plain_config(given), _GATE: [check.model_dump(mode="json", exclude_none=True) for check in gate.checks]}
+    plain, checks = plain_config(given), [each.model_dump(mode="json", exclude_none=True) for each in gate.checks]
+    return replace(plain, values={**plain.values, _GATE: checks})
 
 
 def gate_of(given: GateGiven) -> GateSpec:

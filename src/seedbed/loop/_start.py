@@ -64,14 +64,16 @@ def start(
     here: raises InvalidInput, ContractBroken where a STRICT run cannot have what it declares, and as `Store.open`.
     """
     require_name("project", project)
+    configured = config_of(config or {}, gate_of(gate))
     declared = Declared(
         project=project,
-        config=config_of(config or {}, gate_of(gate)),
+        config=configured.values,
         runtime=runtime_of(runtime),
         quiet=quiet,
         exits=exit,
         steer=steer,
         mirrors=mirrors_of(mirror),
+        is_config_whole=configured.is_whole,
     )
     objects = objects_of(model, optimizer, scheduler)
     if (compared := Plan.from_environment(os.environ)) is not None:

@@ -14,10 +14,10 @@ from seedbed.errors import InvalidInput, NotFound
 from seedbed.loop.settings._found import BoundSetting, Joint, Unbound, key_of_path
 from seedbed.loop.settings._limits import Limits
 from seedbed.loop.settings._live_objects import LiveObjects, plain_model, wrappers
+from seedbed.loop.settings._nearest import FREEZE
 
-__all__ = ["FREEZE", "DropoutSettings", "FreezeSettings"]
+__all__ = ["DropoutSettings", "FreezeSettings"]
 
-FREEZE = "freeze"
 _OWNER, _DROPOUT = "model", "dropout"
 _MOST_PARTS = 16
 

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
 
-__all__ = ["nearest", "nearest_words"]
+__all__ = ["FREEZE", "is_of_freezing", "nearest", "nearest_words"]
 
+FREEZE = "freeze"
 _MOST = 3
 _LIKE = 0.6  # of the characters
 _MEANT = MappingProxyType(
@@ -27,6 +28,14 @@ _MEANT = MappingProxyType(
 )
 """Other words for a setting: those of PyTorch, of libraries and of papers."""
 
+_LATER = (
+    ("clip.norm", "run.clip"),
+    ("clip_norm", "run.clip"),
+    ("accumulation", "run.accumulation"),
+    ("batch_size", "run.steps(loader)"),
+)
+"""Settings that are found when the loop uses them for the first time, and by which call."""
+
 
 def nearest(name: str, known: Iterable[str]) -> list[str]:
     """The names in `known` that come nearest to `name`, the nearest first; none where it is like none of them.
@@ -35,6 +44,10 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
     """
     names = list(dict.fromkeys(known))
     *owner, last = _parts(name)
+    if is_of_freezing(name):
+        names = [each for each in names if is_of_freezing(each)]
+    elif owner and last.isdecimal():  # of which group or layer it is says nothing of which setting
+        return get_close_matches(name, names, n=_MOST, cutoff=_LIKE) or nearest(".".join(owner), names)
     if last in _MEANT:
         found = [each for word in _MEANT[last] for each in _named(word, names)]
     else:
@@ -43,13 +56,28 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([*own, *found]))[:_MOST]
 
 
+def is_of_freezing(name: str) -> bool:
+    """Whether it names a module to freeze, `freeze.PATH` or `MODEL.freeze.PATH`, which is bound on request."""
+    first, _, rest = name.partition(f"{FREEZE}.")
+    return bool(rest) and (not first or (first.endswith(".") and first.count(".") == 1))
+
+
 def nearest_words(name: str, known: Sequence[str]) -> str:
     """The same as words for a message; where nothing is near, the first of all."""
     near = nearest(name, known)
+    if not near and (later := _later(name)):
+        return later
     if near:
         return f"the nearest {'is' if len(near) == 1 else 'are'} {', '.join(near)}"
     first = ", ".join(known[:_MOST])
     return f"there are {len(known)}, such as {first}" if len(known) > _MOST else f"there are {first or 'none'}"
+
+
+def _later(name: str) -> str:
+    """From when on it is a setting, where that is when the loop uses it; empty for other names."""
+    last = _parts(name)[-1]
+    words = {".".join(_parts(name)), last, *_MEANT.get(last, ())}
+    return next((f"{key} is a setting from the first {call} on" for key, call in _LATER if key in words), "")
 
 
 def _named(word: str, names: Sequence[str]) -> list[str]:

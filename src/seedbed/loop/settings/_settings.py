@@ -36,12 +36,12 @@ from seedbed.loop.settings._found import (
 from seedbed.loop.settings._limits import Pace
 from seedbed.loop.settings._live_objects import LiveObjects
 from seedbed.loop.settings._loop_numbers import LoopNumbers
-from seedbed.loop.settings._model_settings import FREEZE
 from seedbed.loop.settings._names import SettingNames
+from seedbed.loop.settings._nearest import FREEZE
 from seedbed.loop.settings._overrides import NO_OVERRIDES, Overrides, checked_overrides
 from seedbed.loop.settings._replaceable import LoaderSetting
 from seedbed.loop.settings._slip import SlipGuard
-from seedbed.loop.settings._trainable import TrainableGuard, require_trainable
+from seedbed.loop.settings._trainable import TrainableGuard, TrainedWeights
 from seedbed.loop.settings._view import SettingsView
 
 __all__ = ["Settings"]
@@ -66,6 +66,7 @@ class Settings:
         self._unbound: dict[str, Unbound] = {}
         self._paces: dict[str, Pace] = {}
         self._engine: ChangeEngine | None = None
+        self._trained = TrainedWeights()
         self._loop_numbers = LoopNumbers(objects, self._bind, self._is_changed)
         self._overrides = NO_OVERRIDES
         plain = find_settings(objects, NO_OVERRIDES, self._finders)
@@ -83,7 +84,7 @@ class Settings:
     @property
     def guards(self) -> tuple[Guard, ...]:
         """The guards for an engine of one's own: against slips and against freezing all, then the usual ones."""
-        return (SlipGuard(self._paces), TrainableGuard(self._binding_of, lambda: self._objects), *GUARDS)
+        return (SlipGuard(self._paces), TrainableGuard(self._binding_of, self._training), *GUARDS)
 
     def engine(
         self,
@@ -95,10 +96,12 @@ class Settings:
 
         A change after which no weight would train is undone.
         """
-        must_hold = (lambda: require_trainable(self._objects), *invariants)
+        self._trained.watch(self._objects)
+        must_hold = (lambda: self._trained.require(self._objects), *invariants)
         engine = ChangeEngine(journal, {}, (), self.guards, must_hold, proposers)
         engine.extend({each.key: each.binding for each in self.found}, [each.parameter for each in self.found])
         engine.ask(self._requested)
+        engine.at_end(self._trained.end)
         self._engine = engine
         return engine
 
@@ -112,6 +115,8 @@ class Settings:
         further = find_settings(together, self._overrides, self._finders)
         self._objects = together
         self._loop_numbers.look_at(together)
+        if self._engine is not None:
+            self._trained.watch(together)
         return self._take(further)
 
     def names(self) -> SettingNames:
@@ -229,6 +234,7 @@ class Settings:
         members = [self._found[each] for each in ((key,) if joint is None else joint.members)]
         first, value = members[0], members[0].binding.read()
         last = {each.key: history.moves(each.key)[-1:] if history is not None else () for each in members}
+        why_not = "" if history is None else self._why_not(key, history)
         due = [move.step + each.parameter.cooldown_steps for each in members for move in last[each.key]]
         return SettingView(
             key=key,
@@ -239,7 +245,8 @@ class Settings:
             high=first.parameter.high,
             most_up=None if isinf(first.pace.most_up) else first.pace.most_up,
             most_down=None if isinf(first.pace.most_down) else first.pace.most_down,
-            movable_at=max([step, *due]),
+            movable_at=None if why_not else max([step, *due]),
+            why_not=why_not,
             members=() if joint is None else joint.members,
         )
 
@@ -306,6 +313,9 @@ class Settings:
         found = self._found.get(key)
         return None if found is None else found.binding
 
+    def _training(self) -> set[int]:
+        return self._trained.among(self._objects)
+
     def _deltas(self, delta: Delta) -> list[Delta]:
         joint = self._joints.get(delta.parameter)
         if joint is None:
@@ -316,6 +326,14 @@ class Settings:
         paths = [each.parameter.path for each in self.found if each.parameter.path[1:2] == (FREEZE,)]
         if key in self._found and self._found[key].parameter.path in paths:
             require_apart(self._found[key].parameter.path, paths, history)
+
+    def _why_not(self, key: str, history: ChangeHistory) -> str:
+        """Why it cannot be changed any more; empty where it can."""
+        try:
+            self._require_apart(key, history)
+        except InvalidInput as problem:
+            return str(problem)
+        return ""
 
     def _require_engine(self) -> ChangeEngine:
         if self._engine is None:

@@ -1,7 +1,11 @@
 """Something must be left to train: the guard before a change, and what must hold after it."""
 
+import weakref
 from collections.abc import Callable
-from typing import final
+from typing import Any, final
+
+from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
 
 from seedbed.change.bindings._binding import Binding
 from seedbed.change.bindings._freezing import Freeze
@@ -9,38 +13,82 @@ from seedbed.change.guards._proposal import Decision, GuardResult, ProposedChang
 from seedbed.errors import ContractBroken
 from seedbed.loop.settings._live_objects import LiveObjects
 
-__all__ = ["TrainableGuard", "require_trainable"]
+__all__ = ["TrainableGuard", "TrainedWeights"]
 
 _NAME = "trainable"
 
 
 @final
 class TrainableGuard:
-    """Denies to freeze the last weights that train. `binding` gives that of a key, `objects` the live ones."""
+    """Denies to freeze the last weights that train. `binding` gives that of a key, `training` those that train now."""
 
-    def __init__(self, binding: Callable[[str], Binding | None], objects: Callable[[], LiveObjects]) -> None:
-        self._binding, self._objects = binding, objects
+    def __init__(self, binding: Callable[[str], Binding | None], training: Callable[[], set[int]]) -> None:
+        self._binding, self._training = binding, training
 
     def __call__(self, proposed: ProposedChange) -> GuardResult:
         """Judge one proposed change."""
         binding, move = self._binding(proposed.parameter.key), proposed.move
         if isinstance(binding, Freeze) and move.after == 1.0:
-            trains = _training(self._objects())
+            trains = self._training()
             if trains and trains <= {id(weight) for weight in binding.trained()}:
                 return GuardResult(Decision.DENY, _NAME, move.before, _why(proposed.parameter.key))
         return GuardResult(Decision.ALLOW, _NAME, move.after, "a weight is left to train")
 
 
-def require_trainable(objects: LiveObjects) -> None:
-    """Raise ContractBroken where no weight that an optimizer holds trains; of optimizers without weights nothing."""
-    has_weights = any(group["params"] for each in objects.optimizers.values() for group in each.param_groups)
-    if has_weights and not _training(objects):
-        raise ContractBroken("no weight would be left to train: every one that an optimizer holds would be frozen")
+@final
+class TrainedWeights:
+    """Which weights train: those with requires_grad, but for those that no loss uses.
 
+    A weight that had no gradient at an optimizer step, although it could have one, does not count until it has one: as
+    the pooler of a BERT whose loss looks at the tokens. A backward pass through it alone would fail. Before the first
+    step, and for an optimizer whose steps cannot be watched, all with requires_grad count.
+    """
 
-def _training(objects: LiveObjects) -> set[int]:
-    groups = [group for each in objects.optimizers.values() for group in each.param_groups]
-    return {id(weight) for group in groups for weight in group["params"] if weight.requires_grad}
+    def __init__(self) -> None:
+        self._hooks: dict[Optimizer, RemovableHandle] = {}
+        self._used: set[int] = set()
+        self._idle: set[int] = set()
+
+    def watch(self, objects: LiveObjects) -> None:
+        """Look at the steps of these optimizers from now on, until `end`, or for as long as this object lives."""
+        itself = weakref.ref(self)
+
+        def after_step(optimizer: Optimizer, *_: Any) -> None:  # how torch calls a hook
+            if (owner := itself()) is not None:
+                owner._note(optimizer)
+
+        for each in objects.watched().values():
+            if each not in self._hooks:
+                self._hooks[each] = each.register_step_post_hook(after_step)
+                weakref.finalize(self, self._hooks[each].remove)
+
+    def end(self) -> None:
+        """Look at no more steps."""
+        for hook in self._hooks.values():
+            hook.remove()
+        self._hooks.clear()
+
+    def among(self, objects: LiveObjects) -> set[int]:
+        """The identities of the weights of these optimizers that train now."""
+        groups = [group for each in objects.optimizers.values() for group in each.param_groups]
+        able = {id(weight) for group in groups for weight in group["params"] if weight.requires_grad}
+        return able - self._idle
+
+    def require(self, objects: LiveObjects) -> None:
+        """Raise ContractBroken where no weight of an optimizer trains; nothing of optimizers without weights."""
+        has_weights = any(group["params"] for each in objects.optimizers.values() for group in each.param_groups)
+        if has_weights and not self.among(objects):
+            raise ContractBroken("no weight would be left to train: every one that the loss uses would be frozen")
+
+    def _note(self, optimizer: Optimizer) -> None:
+        used = self._used
+        new = [each for group in optimizer.param_groups for each in group["params"] if id(each) not in used]
+        with_gradient = {id(each) for each in new if each.grad is not None}
+        if not with_gradient and len(new) == sum(len(group["params"]) for group in optimizer.param_groups):
+            return  # its gradients are kept elsewhere, or there were none: nothing is known
+        self._used |= with_gradient
+        self._idle -= with_gradient
+        self._idle |= {id(each) for each in new if each.requires_grad} - with_gradient
 
 
 def _why(key: str) -> str:

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, ValidationError
 from seedbed.contracts import Message, SettingView
 from seedbed.errors import NotFound, StoreCorrupt
 from seedbed.loop.settings._names import LISTED
-from seedbed.loop.settings._nearest import nearest_words
+from seedbed.loop.settings._nearest import is_of_freezing, nearest_words
 from seedbed.loop.steering._answer import in_words
 from seedbed.records import canonical_json
 
@@ -50,10 +50,12 @@ class Door(Message):
             why = problem.errors()[0]["msg"]
             raise StoreCorrupt(f"{key} cannot be read: {why}; wait for its next version") from None
 
-    def require(self, name: str) -> SettingView:
-        """The setting of that whole or short name. Raises NotFound, with the nearest."""
-        for row in self.settings:
-            if name == row.key or (name and name == row.short):
-                return row
-        known = [each.short or each.key for each in self.settings]
-        raise NotFound(f"the run has no setting {reprlib.repr(name)}; {nearest_words(name, known)}; {LISTED}")
+    def require(self, name: str) -> None:
+        """Raise NotFound, with the nearest, unless it is a name of a setting, whole or short, or of a module to freeze.
+
+        Which modules can be frozen the run knows, and answers.
+        """
+        names = {each for row in self.settings for each in (row.key, row.short) if each}
+        if name not in names and not is_of_freezing(name):
+            known = [each.short or each.key for each in self.settings]
+            raise NotFound(f"the run has no setting {reprlib.repr(name)}; {nearest_words(name, known)}; {LISTED}")

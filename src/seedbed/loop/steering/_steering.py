@@ -215,7 +215,8 @@ class Steering:
             if what.against is None or (found := self._controls.state_hash()) == what.against:
                 raise  # the run itself is in trouble, such as that another attempt has begun
             raise InvalidInput(
-                f"it was asked against state {what.against[:12]}…, found {found[:12]}…: look at the settings again"
+                f"it was asked against state {what.against[:12]}…, found {found[:12]}…: look at the settings again, "
+                "and where a schedule moves one at each step, pause the run first: `seedbed runs ask RUN pause`"
             ) from None
 
     def _follow(self, step: int) -> None:

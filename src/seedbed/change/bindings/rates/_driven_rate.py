@@ -59,7 +59,7 @@ class DrivenRate:
         if hold.is_free:
             return f"what {self._writer} writes is used again"
         if hold.is_pinned:
-            return f"kept at each step, whatever {self._writer} writes"
+            return f"pinned: kept at each step, whatever {self._writer} writes"
         return f"what {self._writer} writes is multiplied at each step"
 
     def coupled(self) -> dict[str, float]:

@@ -14,7 +14,8 @@ def settings(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: Json
     """Show what can be changed in a running training: live values, bounds, and when each may move again.
 
     The run writes this every few seconds. The state at the end names all
-    live values together: give it to `propose --against`.
+    live values together: give it to `propose --against`. While a schedule
+    moves one of them, pause the run first: `runs ask RUN pause`.
 
     \b
     Examples:

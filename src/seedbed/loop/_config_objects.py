@@ -1,0 +1,126 @@
+"""Objects in a configuration: those that are made of named values, and those that a name says all of."""
+
+import argparse
+import dataclasses
+import functools
+import hashlib
+import inspect
+import types
+from collections.abc import Iterable, Mapping
+from datetime import date, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import PurePath
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import torch
+
+__all__ = ["TEXTS", "fields_of", "in_digest", "name_of", "says_all"]
+
+TEXTS = (
+    *(PurePath, UUID, Decimal, Fraction, complex, date, time, timedelta, range),
+    *(np.datetime64, np.timedelta64, np.dtype, np.ufunc),
+)
+"""What is named by its text: that says all of it, in every process alike."""
+
+_LOCAL = ("<locals>", "<lambda>")
+_FIELDS = ("model_fields", "__attrs_attrs__")  # of pydantic, and of attrs; neither need be installed
+
+
+def fields_of(value: object) -> dict[str, object] | None:
+    """The values that an object is made of, by name, with its class; None for an object that is not made so.
+
+    Of a data class these are its fields and what else it was given, but for names that begin with an underscore.
+    """
+    if isinstance(value, type):
+        return None
+    if isinstance(value, argparse.Namespace | types.SimpleNamespace):
+        return dict(vars(value))
+    if isinstance(value, functools.partial):
+        parts = {"function": value.func, "args": value.args, "keywords": value.keywords}
+        return {"class": _name(type(value)), **parts}
+    names = _field_names(value)
+    if names is None:
+        return None
+    return {"class": _name(type(value)), **{each: getattr(value, each) for each in names if hasattr(value, each)}}
+
+
+def _field_names(value: object) -> list[str] | None:
+    """The names; they are looked for where each kind of class keeps them, since a foreign object says it nowhere else.
+
+    A field may be without a value, as one that is set later.
+    """
+    kind = type(value)
+    if isinstance(value, tuple) and hasattr(kind, "_fields"):
+        return list(kind._fields)
+    pydantic, attrs = (getattr(kind, each, None) for each in _FIELDS)
+    if dataclasses.is_dataclass(kind):
+        declared: Iterable[str] = (each.name for each in dataclasses.fields(kind))
+    elif isinstance(pydantic, Mapping):
+        declared = [*pydantic, *(getattr(value, "model_extra", None) or ())]
+    elif isinstance(attrs, tuple):
+        declared = (each.name for each in attrs)
+    else:
+        return None
+    further = (each for each in getattr(value, "__dict__", ()) if not each.startswith("_"))
+    return list(dict.fromkeys([*declared, *further]))
+
+
+def in_digest(value: "bytes | bytearray | memoryview") -> str:
+    """Bytes, which may be long and are no text, by their digest."""
+    data = bytes(value)
+    return f"{len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}"
+
+
+def says_all(value: Any) -> bool:
+    """Whether what `name_of` gives is of no object with another content."""
+    if isinstance(value, torch.Tensor | np.ndarray):
+        return _bytes_of(value) is not None or (isinstance(value, torch.Tensor) and value.is_meta)
+    if _is_text(value):
+        return True
+    if isinstance(value, type) or inspect.isroutine(value):
+        owner = getattr(value, "__self__", None)
+        has_owner = owner is not None and not isinstance(owner, type | types.ModuleType)
+        return not has_owner and not any(each in value.__qualname__ for each in _LOCAL)
+    return type(value) is object
+
+
+def name_of(value: Any) -> str:
+    """The text of a value, the name of a type or function, the shape and digest of a tensor; else its class."""
+    if isinstance(value, torch.Tensor | np.ndarray):
+        shape = "" if isinstance(value, torch.Tensor) and value.is_nested else f"{tuple(value.shape)} "
+        data = _bytes_of(value)
+        content = "" if data is None else f", sha256 {hashlib.sha256(data).hexdigest()}"
+        return f"{_name(type(value))} {shape}of {value.dtype}{content}"
+    if _is_text(value):
+        return str(value)
+    return _name(value if isinstance(value, type) or inspect.isroutine(value) else type(value))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, TEXTS) or type(value).__module__ == "torch"  # devices, data types and layouts
+
+
+def _bytes_of(value: "torch.Tensor | np.ndarray[Any, Any]") -> bytes | None:
+    """The elements as bytes, in order; None where there are none to read."""
+    if isinstance(value, np.ndarray):
+        return None if value.dtype.hasobject else value.tobytes()
+    if value.is_meta or value.is_nested or value.layout is not torch.strided or value.is_quantized:
+        return None
+    whole = value.detach().cpu().resolve_conj().resolve_neg().contiguous().flatten()
+    return whole.view(torch.uint8).numpy().tobytes()
+
+
+def _name(named: Any) -> str:
+    return f"{_module(named)}.{named.__qualname__}"
+
+
+def _module(named: Any) -> str:
+    """The module of a type or function; of a method of a built-in type, which names none, that of its type."""
+    module = getattr(named, "__module__", None)
+    if isinstance(module, str):
+        return module
+    owner = getattr(named, "__objclass__", None) or getattr(named, "__self__", None)
+    return str((owner if isinstance(owner, type) else type(owner)).__module__)
