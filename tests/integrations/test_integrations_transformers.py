@@ -78,6 +78,7 @@ def trainer(folder: Path, *callbacks: Any, model: nn.Module | None = None, **opt
         "eval_strategy": "epoch",
         "lr_scheduler_type": "cosine",
         "lr_scheduler_kwargs": {"num_cycles": 0.25},
+        "gradient_accumulation_steps": ACCUMULATED,
         **options,
     }
     arguments = transformers.TrainingArguments(
@@ -85,7 +86,6 @@ def trainer(folder: Path, *callbacks: Any, model: nn.Module | None = None, **opt
         num_train_epochs=NUM_EPOCHS,
         per_device_train_batch_size=ROWS,
         per_device_eval_batch_size=ROWS,
-        gradient_accumulation_steps=ACCUMULATED,
         learning_rate=RATE,
         optim="adamw_torch",
         max_grad_norm=CLIPPED_TO,
@@ -205,7 +205,7 @@ def test_a_change_that_is_asked_for_from_outside_is_made_between_two_steps(tmp_p
 def test_a_checkpoint_that_is_asked_for_is_the_trainers_own(tmp_path: Path) -> None:
     outside = Outside(tmp_path)
     callback, _ = asked(tmp_path, outside, lambda run: outside.ask(run, "checkpoint"))
-    assert outside.answers(callback.run) == ["DONE: the Trainer saves its own checkpoint after step 4"]
+    assert outside.answers(callback.run) == ["DONE: the Trainer will save checkpoint-4 before it goes on"]
     assert [path.name for path in (tmp_path / "kept").iterdir()] == ["checkpoint-4"]
 
 

@@ -43,6 +43,8 @@ class LightningCallback(_Callback):  # type: ignore[misc]  # its library is impo
         self._loss: dict[str, Any] = {}
         self._clip: LibraryClip | None = None
         self._of_step: Collection[str] = ()
+        self._is_within_step = False  # its gradients, which no checkpoint keeps, are not used yet
+        self._owed = ""  # the checkpoint that was promised for the end of the step
 
     @property
     def run(self) -> Run:
@@ -52,6 +54,7 @@ class LightningCallback(_Callback):  # type: ignore[misc]  # its library is impo
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Bind the objects: checkpoints, which are loaded one by one, are all loaded now."""
         saved, self._saved, self._seen = self._saved, {}, dict(trainer.callback_metrics)
+        self._owed = ""
         optimizers = dict(zip(_names(len(trainer.optimizers)), trainer.optimizers, strict=True))
         schedules = [config.scheduler for config in trainer.lr_scheduler_configs]
         schedulers = {
@@ -63,14 +66,16 @@ class LightningCallback(_Callback):  # type: ignore[misc]  # its library is impo
         self._clip = _clip_of(trainer)
         objects = Trained(pl_module, _given(optimizers), _given(schedulers))
         run = self._session.begin(objects, saved, self._clip, split_by=_split_by(trainer))
-        run.checkpoint_by(lambda: _save(trainer, run.step))
+        run.checkpoint_by(lambda: self._save(trainer))
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        """Open the step."""
-        self.run.begin_step()
+        """Open the step; who asks for something within it has it at its end."""
+        self._is_within_step = pl_module.automatic_optimization
+        self._session.begin_step()
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
-        """Lightning clips next."""
+        """Lightning clips next, then steps."""
+        self._is_within_step = False
         if self._clip is not None:
             self._clip.clips()
 
@@ -78,8 +83,7 @@ class LightningCallback(_Callback):  # type: ignore[misc]  # its library is impo
         """Log what the module logged, and close the step."""
         self._loss = _loss_of(outputs, trainer.accumulate_grad_batches if pl_module.automatic_optimization else 1)
         self._log_new(trainer, self._loss)
-        if self._session.end_step():
-            trainer.should_stop = True
+        self._end_step(trainer)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Log what the validation found."""
@@ -87,8 +91,10 @@ class LightningCallback(_Callback):  # type: ignore[misc]  # its library is impo
             self._log_new(trainer)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Log what the module logs once an epoch."""
+        """Log what the module logs once an epoch, and close a step that the module left with its epoch."""
         self._log_new(trainer)
+        self._is_within_step = False
+        self._end_step(trainer)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Commit the run, with the last value of each metric as its results."""
@@ -105,6 +111,31 @@ class LightningCallback(_Callback):  # type: ignore[misc]  # its library is impo
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep it until the objects are loaded."""
         self._saved = state_dict
+
+    def _end_step(self, trainer: Any) -> None:
+        """Close what is open, and at the end of the whole step write and stop where somebody asked for it."""
+        is_asked_to_stop = self._session.end_step()
+        if self._is_within_step:
+            return
+        if self._owed:
+            self._write_owed(trainer)
+        trainer.should_stop |= is_asked_to_stop
+
+    def _save(self, trainer: Any) -> str:
+        """Write a checkpoint of Lightning's, within a step at its end; what was done, in words."""
+        step = self.run.step
+        if self._is_within_step:
+            self._owed = _name_of(step + 1)
+            return f"{self._owed} will be written after step {step + 1}, which has begun"
+        _write(trainer, _name_of(step))
+        return f"wrote {_name_of(step)} after step {step}"
+
+    def _write_owed(self, trainer: Any) -> None:
+        name, self._owed = self._owed, ""
+        try:
+            _write(trainer, name)
+        except Exception as problem:  # whatever its plugins raise: what was asked fails, and not the training
+            self.run.say(f"{name}, which was asked for, was not written: {type(problem).__name__}: {problem}")
 
     def _log_new(self, trainer: Any, step: Mapping[str, Any] | None = None) -> None:
         """Log the metrics that are new; with `step`, at the end of a training step, to whose values it is added.
@@ -148,11 +179,12 @@ def _clip_of(trainer: Any) -> LibraryClip | None:
     )
 
 
-def _save(trainer: Any, step: int) -> str:
-    """Write a checkpoint of Lightning's; what was written, in words."""
-    name = f"asked-step={step}.ckpt"
+def _name_of(step: int) -> str:
+    return f"asked-step={step}.ckpt"
+
+
+def _write(trainer: Any, name: str) -> None:
     trainer.save_checkpoint(Path(trainer.default_root_dir) / name)
-    return f"wrote {name} after step {step}"
 
 
 def _loss_of(outputs: Any, divided_by: int) -> dict[str, Any]:

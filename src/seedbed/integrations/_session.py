@@ -75,6 +75,14 @@ class Session:
             self._run.load_state_dict(state)
         return self._run
 
+    def begin_step(self) -> None:
+        """Open a step and close one that is open; where somebody asks the run to stop then, `end_step` tells of it."""
+        try:
+            self.run.begin_step()
+        except StopRequested as asked:  # the open one is closed; the library trains the next one all the same
+            self.stopped = asked
+            self.run.begin_step()
+
     def end_step(self) -> bool:
         """Close the step; whether somebody asked the run to stop. Its training then ends, and its run with it."""
         try:

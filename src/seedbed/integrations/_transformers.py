@@ -30,7 +30,8 @@ class TransformersCallback(_library.TrainerCallback, _library.ExportableState): 
         self._session = Session(run, options)
         self._results: dict[str, Any] = {}
         self._clip: LibraryClip | None = None
-        self._is_asked_to_save = False
+        self._owes_save = False  # until the Trainer has saved
+        self._next_save = ""
 
     @property
     def run(self) -> Run:
@@ -39,7 +40,7 @@ class TransformersCallback(_library.TrainerCallback, _library.ExportableState): 
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Bind the objects, which the Trainer has made and loaded by now."""
-        self._results = {}
+        self._results, self._owes_save = {}, False
         kept = state.stateful_callbacks.get(type(self).__name__, {}).get("attributes", {})
         self._clip = _clip_of(args, kwargs["optimizer"])
         objects = Trained(kwargs["model"], kwargs["optimizer"], kwargs["lr_scheduler"])
@@ -48,11 +49,11 @@ class TransformersCallback(_library.TrainerCallback, _library.ExportableState): 
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Open the step."""
-        self.run.begin_step()
+        self._begin_step(state)
 
     def on_substep_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Another batch of the same step begins."""
-        self.run.begin_step()
+        """Another batch of the same step begins; who asks for something now has it at the end of that step."""
+        self._begin_step(state)
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """The Trainer has clipped."""
@@ -61,9 +62,18 @@ class TransformersCallback(_library.TrainerCallback, _library.ExportableState): 
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Close the step; save or stop where somebody asked for it."""
+        self._next_save = _save_after(args, state, control)
         control.should_training_stop |= self._session.end_step()
-        control.should_save |= self._is_asked_to_save
-        self._is_asked_to_save = False
+        control.should_save |= self._owes_save
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Before the training ends, save and stop where that was asked for and did not come at the end of a step."""
+        control.should_training_stop |= self._session.stopped is not None
+        control.should_save |= self._owes_save and control.should_training_stop
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """The Trainer has saved."""
+        self._owes_save = False
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         """Log what the Trainer logs, for the step that was taken last."""
@@ -80,10 +90,21 @@ class TransformersCallback(_library.TrainerCallback, _library.ExportableState): 
         kept = self._session.state()
         return {"args": {}, "attributes": {"run": _encoded(kept)} if kept else {}}
 
+    def _begin_step(self, state: Any) -> None:
+        self._next_save = f"checkpoint-{state.global_step + 1} after step {state.global_step + 1}, which has begun"
+        self._session.begin_step()
+
     def _save(self) -> str:
-        """Have the Trainer save its own checkpoint at the end of this step; that, in words."""
-        self._is_asked_to_save = True
-        return f"the Trainer saves its own checkpoint after step {self.run.step}"
+        """Have the Trainer save its own checkpoint, which it does at the end of a step alone; what it will do."""
+        self._owes_save = True
+        return f"the Trainer will save {self._next_save}"
+
+
+def _save_after(args: Any, state: Any, control: Any) -> str:
+    """What the Trainer saves if it is asked at the end of this step: by its own count, that of its folders' names."""
+    if control.should_evaluate and args.save_strategy == "best":  # it then forgets that it was asked
+        return "a checkpoint after this evaluation or after the next step"
+    return f"checkpoint-{state.global_step} before it goes on"
 
 
 def _split_by(args: Any) -> str:

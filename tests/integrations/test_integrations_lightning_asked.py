@@ -1,0 +1,173 @@
+"""What somebody asks of a fit by Lightning while it accumulates gradients over the batches of a step."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as lightning
+import torch
+from test_integrations_lightning import Module
+from torch import Tensor
+from training_world import NUM_EPOCHS, RUNTIME, Outside, epoch, same_weights, small_net, status_of
+
+from seedbed.contracts import RunStatus
+from seedbed.integrations import LightningCallback
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty"),
+    pytest.mark.filterwarnings("ignore::pytorch_lightning.utilities.warnings.PossibleUserWarning"),
+]
+
+ACCUMULATED = 4
+BATCHES = len(epoch())
+LAST = BATCHES // ACCUMULATED * NUM_EPOCHS
+
+
+class Batches:
+    """The batches of an epoch; its state is the place in it, so that Lightning goes on with the batch that comes."""
+
+    def __init__(self) -> None:
+        self._at = 0
+
+    def __len__(self) -> int:
+        return BATCHES
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for place in range(self._at % BATCHES, BATCHES):
+            self._at = place + 1
+            yield epoch()[place]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"at": self._at}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._at = state["at"]
+
+
+class After(lightning.Callback):
+    """Calls a function after the batch `num`, counted from 1 over the epochs."""
+
+    def __init__(self, num: int, call: Any) -> None:
+        self._left, self._call = num, call
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self._call()
+
+
+class Fit:
+    """A fit whose run can be asked from outside."""
+
+    def __init__(self, folder: Path, module: Any = None, *, quiet: bool = True) -> None:
+        self.folder, self.outside, self.module = folder, Outside(folder), module or Module()
+        store = self.outside.store
+        self.callback = LightningCallback(project="small", store=store, runtime=RUNTIME, quiet=quiet)
+
+    def ask(self, verb: str) -> None:
+        self.outside.ask(self.callback.run, verb)
+
+    def train(self, *before: Any, ckpt_path: Path | None = None) -> Any:
+        """Train; the run."""
+        trainer = lightning.Trainer(
+            max_epochs=NUM_EPOCHS,
+            logger=False,
+            enable_checkpointing=False,
+            limit_val_batches=0,
+            accelerator="cpu",
+            accumulate_grad_batches=ACCUMULATED,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            default_root_dir=str(self.folder),
+            callbacks=[*before, self.callback],
+        )
+        trainer.fit(self.module, Batches(), ckpt_path=ckpt_path)
+        return self.callback.run
+
+    @property
+    def answers(self) -> list[str]:
+        return self.outside.answers(self.callback.run)
+
+    @property
+    def kept(self) -> list[str]:
+        return sorted(path.name for path in self.folder.glob("*.ckpt"))
+
+
+def steps_in(path: Path) -> int:
+    return int(torch.load(path, weights_only=True)["callbacks"]["LightningCallback"]["steps"]["step"])
+
+
+def told_of(step: int, num: int) -> tuple[int, str]:
+    """The step whose checkpoint is written when it is asked for after that batch of the step, and what is told."""
+    if num == ACCUMULATED:
+        return step + 1, f"wrote asked-step={step + 1}.ckpt after step {step + 1}"
+    return step + 1, f"asked-step={step + 1}.ckpt will be written after step {step + 1}, which has begun"
+
+
+@pytest.mark.parametrize("num", range(1, ACCUMULATED + 1))
+@pytest.mark.parametrize("step", [0, 2])
+def test_a_stop_within_a_step_ends_after_it_and_the_resume_loses_no_gradient(
+    step: int, num: int, tmp_path: Path
+) -> None:
+    first, second, plain = Fit(tmp_path), Fit(tmp_path), Fit(tmp_path / "plain")
+    run = first.train(After(step * ACCUMULATED + num, lambda: first.ask("stop")))
+    kept_at, told = told_of(step, num)
+    assert first.answers == [f"DONE: stopped after step {step + num // ACCUMULATED}; {told}"]
+    assert (run.step, run.iteration, status_of(run)) == (kept_at, kept_at * ACCUMULATED, RunStatus.INTERRUPTED)
+    assert first.kept == [f"asked-step={kept_at}.ckpt"]
+    resumed = second.train(ckpt_path=tmp_path / first.kept[0])
+    assert (resumed.run_id, resumed.step, status_of(resumed)) == (run.run_id, LAST, RunStatus.FINISHED)
+    plain.train()
+    assert same_weights(second.module.net, plain.module.net)
+
+
+@pytest.mark.parametrize("num", range(1, ACCUMULATED + 1))
+@pytest.mark.parametrize("step", [0, LAST - 1])
+def test_a_checkpoint_within_a_step_has_the_name_that_was_told(step: int, num: int, tmp_path: Path) -> None:
+    fit = Fit(tmp_path)
+    run = fit.train(After(step * ACCUMULATED + num, lambda: fit.ask("checkpoint")))
+    kept_at, told = told_of(step, num)
+    assert fit.answers == [f"DONE: {told}"]
+    assert fit.kept == [f"asked-step={kept_at}.ckpt"]
+    assert steps_in(tmp_path / fit.kept[0]) == kept_at
+    assert (run.step, status_of(run)) == (LAST, RunStatus.FINISHED)
+
+
+class FullDisk(Module):
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        raise OSError("no space is left")
+
+
+def test_a_promised_checkpoint_that_cannot_be_written_is_told_of_and_does_not_end_the_fit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fit = Fit(tmp_path, FullDisk(), quiet=False)
+    run = fit.train(After(1, lambda: fit.ask("checkpoint")))
+    assert (run.step, status_of(run), fit.kept) == (LAST, RunStatus.FINISHED, [])
+    told = "asked-step=1.ckpt, which was asked for, was not written: OSError: no space is left"
+    assert told in capsys.readouterr().err
+
+
+class LeavesEpoch(Module):
+    """Leaves the first epoch before its third batch; `ask` is called then, after the step was opened."""
+
+    def __init__(self, ask: Any) -> None:
+        super().__init__()
+        self._ask = ask
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> int | None:
+        if self.current_epoch == 0 and batch_idx == 2:
+            self._ask()
+            return -1
+        return None
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")  # Lightning steps it for the batch left out
+def test_a_stop_in_a_batch_that_the_module_leaves_with_its_epoch_ends_the_fit_there(tmp_path: Path) -> None:
+    fit: Fit = Fit(tmp_path, LeavesEpoch(lambda: fit.ask("stop")))
+    run = fit.train()
+    assert (run.step, status_of(run)) == (0, RunStatus.INTERRUPTED)
+    assert fit.kept == ["asked-step=0.ckpt"]
+    assert same_weights(fit.module.net, small_net())
