@@ -5,6 +5,7 @@ import torch
 from loop_world import QUIET_RUNTIME, Work, logged
 
 import seedbed
+from seedbed.loop.live._live_run import LiveRun
 
 SAMPLED = {**QUIET_RUNTIME, "sample_every": "1"}
 
@@ -109,3 +110,22 @@ def test_a_bind_that_is_refused_binds_nothing(tmp_path):
             assert [each.key for each in run.settings().settings] == listed
         run.checkpoint(tmp_path / "c.pt")  # of what is bound
         run.result(x=1)
+
+
+def test_requests_wait_for_the_end_of_a_step_of_several_iterations(tmp_path, monkeypatch):
+    work, looks = Work(), []
+    monkeypatch.setattr(LiveRun, "_look", lambda live, step: looks.append((step, live.steps.is_between)))
+    with work.start(tmp_path) as run:
+        for _, (x, y) in run.steps(work.loader):
+            torch.nn.functional.cross_entropy(work.model(x), y).backward()
+            if run.iteration % 3 == 0:
+                work.optimizer.step()
+        run.result(x=1)
+    assert looks == [(1, False), (2, False), (3, False), (4, False)]
+    looks.clear()
+    monkeypatch.setattr("seedbed.loop.live._live_run._LONG_STEP", 0.0)  # a step that lasts too long to wait for
+    with Work().start(tmp_path) as run:
+        for _ in run.steps(work.loader):
+            pass
+        run.result(x=1)
+    assert looks == [(0, True)] * 12

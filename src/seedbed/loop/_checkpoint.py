@@ -1,10 +1,11 @@
 """The file from which a run is resumed: the bound objects, the state of the run, and what the loop keeps besides."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from seedbed.errors import Conflict, StoreCorrupt
 from seedbed.loop._state_file import packed, unpacked
@@ -43,54 +44,82 @@ def read_checkpoint(path: Path) -> dict[str, Any] | None:
     return found
 
 
-def load_parts(found: Mapping[str, Any], objects: LiveObjects, path: Path) -> None:
-    """Load the models, optimizers and schedulers of a checkpoint.
+@final
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """One live object, and its state in a checkpoint; `read` gives the state that it has now."""
 
-    Raises Conflict where other ones are bound; then these are as they were.
+    name: str
+    read: Callable[[], Any]
+    load: Callable[[Any], object]
+    state: Any
+
+    @property
+    def is_alike(self) -> bool:
+        """Whether both states hold tensors of the same names and shapes."""
+        shapes = [
+            {key: getattr(each, "shape", None) for key, each in part.items()} for part in (self.read(), self.state)
+        ]
+        return shapes[0] == shapes[1]
+
+
+def _shapes(state: Mapping[str, Any]) -> dict[str, object]:
+    return {name: getattr(each, "shape", None) for name, each in state.items()}
+
+
+def load_parts(found: Mapping[str, Any], objects: LiveObjects, path: Path, *, is_alone: bool = True) -> None:
+    """Load the models, optimizers and schedulers of a checkpoint; in several processes, each of them does.
+
+    Raises Conflict where other ones are bound; then these are as they were, if the process `is_alone`.
     """
-    stateful = {name: each for name, each in objects.schedulers.items() if _state_of(each)}
+    stateful: dict[str, Any] = {name: each for name, each in objects.schedulers.items() if _state_of(each)}
     for kind, bound in zip(_KINDS, (objects.models, objects.optimizers, stateful), strict=True):
         if bound.keys() != found[kind].keys():
             held, own = (", ".join(name or "one" for name in each) or "none" for each in (found[kind], bound))
             raise Conflict(f"{path}: holds {kind}: {held}; bound: {own}; bind the same ones")
-    undo: list[Callable[[], object]] = []
+    models = [
+        _Part(f"model {name}", partial(model_state, each), partial(load_model, each), found["models"][name])
+        for name, each in objects.models.items()
+    ]
+    others = [
+        _Part(
+            f"optimizer {name}", partial(optimizer_state, objects, name), partial(load_optimizer, objects, name), state
+        )
+        for name, state in found["optimizers"].items()
+    ]
+    others += [
+        _Part(f"scheduler {name}", each.state_dict, each.load_state_dict, found["schedulers"][name])
+        for name, each in stateful.items()
+    ]
+    if is_alone:
+        unlike = [each for each in models if not each.is_alike]
+        _load_all(path, [*unlike, *others])
+        _load_all(path, [each for each in models if each not in unlike])  # last: their weights are many to keep
+    else:  # what reads a state is a meeting of the processes, which one that is refused would leave
+        for each in (*models, *others):
+            _load(path, each)
+
+
+def _load_all(path: Path, parts: Sequence[_Part]) -> None:
+    """Load each of them, or none."""
+    former: list[tuple[_Part, Any]] = []
     try:
-        fitting: list[tuple[str, Mapping[str, Any]]] = []
-        for name, state in found["models"].items():
-            held_now = model_state(objects.models[name])
-            if _is_alike(held_now, state):
-                fitting.append((name, state))  # last, so that none of it must be undone
-                continue
-            undo.append(partial(load_model, objects.models[name], deepcopy(held_now)))
-            _load(path, f"model {name}", partial(load_model, objects.models[name], state))
-        for name, state in found["optimizers"].items():
-            undo.append(partial(load_optimizer, objects, name, deepcopy(optimizer_state(objects, name))))
-            _load(path, f"optimizer {name}", partial(load_optimizer, objects, name, state))
-        for name, state in found["schedulers"].items():
-            scheduler: Any = stateful[name]
-            undo.append(partial(scheduler.load_state_dict, deepcopy(_state_of(scheduler))))
-            _load(path, f"scheduler {name}", partial(scheduler.load_state_dict, state))
-        for name, state in fitting:
-            _load(path, f"model {name}", partial(load_model, objects.models[name], state))
+        for part in parts:
+            former.append((part, deepcopy(part.read())))
+            _load(path, part)
     except Conflict:
-        for each in undo:
-            each()
+        for part, state in former:
+            part.load(state)
         raise
 
 
-def _is_alike(own: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
-    """Whether both hold tensors of the same names and shapes."""
-    shapes = [{name: getattr(each, "shape", None) for name, each in part.items()} for part in (own, state)]
-    return shapes[0] == shapes[1]
-
-
-def _load(path: Path, called: str, load: Callable[[], object]) -> None:
+def _load(path: Path, part: _Part) -> None:
     try:
-        load()
+        part.load(part.state)
     except (RuntimeError, ValueError, KeyError) as problem:
         raise Conflict(
-            f"{path}: its {called.rstrip()} does not fit the one that is bound; build the same as when it was written, "
-            f"or move the file away to begin a new run. {type(problem).__name__}: {problem}"
+            f"{path}: its {part.name.rstrip()} does not fit the one that is bound; build the same as when it was "
+            f"written, or move the file away to begin a new run. {type(problem).__name__}: {problem}"
         ) from problem
 
 

@@ -114,7 +114,7 @@ class Checkpointing:
         if found is None:
             return None
         _ = self._attempt.settings  # found before anything is loaded, with bounds from the values that the run began at
-        load_parts(found, self._attempt.objects, path)
+        load_parts(found, self._attempt.objects, path, is_alone=ranks is None)
         self.load(found["run"])
         given: Mapping[str, Any] = found["given"]
         return given

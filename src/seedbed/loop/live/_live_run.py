@@ -35,6 +35,7 @@ from seedbed.runtime import Contract, Witness
 __all__ = ["LiveRun"]
 
 Batch = TypeVar("Batch")
+_LONG_STEP = 5.0  # seconds; what is asked waits for the end of the optimizer's step, but no longer than this
 _LOOK_SECONDS = 0.05  # how often to ask whether there is anything to do between two steps, all of which may wait
 
 
@@ -66,7 +67,7 @@ class LiveRun:
         self._requests: Requests | None = None
         self._together: Together | None = None
         self._process, self._has_begun = os.getpid(), False
-        self._look_at = 0.0
+        self._look_at, self._look_between_at = 0.0, time.monotonic() + _LONG_STEP
 
     def say(self, text: str) -> None:
         """Tell the person who watches; nothing where the run is quiet."""
@@ -245,9 +246,10 @@ class LiveRun:
             self.recorder.between(step, lambda: self.attempt.engine, self.checkpoints.write_at)
         if self._together is not None:
             self._together.between(step, self._look)
-        else:
-            self._look(step)
         now = time.monotonic()
+        if self._together is None and (not self.steps.is_between or now >= self._look_between_at):
+            self._look(step)
+            self._look_between_at = now + _LONG_STEP
         if now < self._look_at:
             return
         self._look_at = now + _LOOK_SECONDS
