@@ -4,6 +4,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, final
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
@@ -48,6 +49,7 @@ class TrainedWeights:
         self._hooks: dict[Optimizer, RemovableHandle] = {}
         self._used: set[int] = set()
         self._idle: set[int] = set()
+        self._unseen: dict[Optimizer, tuple[int, list[Tensor]]] = {}  # how many weights it has, those without gradient
 
     def watch(self, objects: LiveObjects) -> None:
         """Look at the steps of these optimizers from now on, until `end`, or for as long as this object lives."""
@@ -67,6 +69,7 @@ class TrainedWeights:
         for hook in self._hooks.values():
             hook.remove()
         self._hooks.clear()
+        self._unseen.clear()
 
     def among(self, objects: LiveObjects) -> set[int]:
         """The identities of the weights of these optimizers that train now."""
@@ -81,14 +84,19 @@ class TrainedWeights:
             raise ContractBroken("no weight would be left to train: every one that the loss uses would be frozen")
 
     def _note(self, optimizer: Optimizer) -> None:
-        used = self._used
-        new = [each for group in optimizer.param_groups for each in group["params"] if id(each) not in used]
-        with_gradient = {id(each) for each in new if each.grad is not None}
-        if not with_gradient and len(new) == sum(len(group["params"]) for group in optimizer.param_groups):
-            return  # its gradients are kept elsewhere, or there were none: nothing is known
+        num = sum(len(group["params"]) for group in optimizer.param_groups)
+        known, unseen = self._unseen.get(optimizer, (0, []))
+        if num != known:  # the first step, or one after weights were added
+            unseen = [
+                each for group in optimizer.param_groups for each in group["params"] if id(each) not in self._used
+            ]
+        with_gradient = {id(each) for each in unseen if each.grad is not None}
+        if not unseen or (not with_gradient and len(unseen) == num):
+            return  # all were seen; or gradients are kept elsewhere, or there were none: nothing is known
         self._used |= with_gradient
         self._idle -= with_gradient
-        self._idle |= {id(each) for each in new if each.requires_grad} - with_gradient
+        self._idle |= {id(each) for each in unseen if each.requires_grad} - with_gradient
+        self._unseen[optimizer] = num, [each for each in unseen if id(each) not in with_gradient]
 
 
 def _why(key: str) -> str:
