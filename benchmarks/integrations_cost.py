@@ -160,7 +160,7 @@ def by_transformers(num: int, options: Mapping[str, Any] | None) -> Callable[[Tu
             )
             rows = [{"rows": row} for row in torch.randn(num * ROWS, WIDTH)]
             callbacks = [*ours, TransformersTurn(turns)]
-            transformers.Trainer(Wrapped(), given, train_dataset=rows, callbacks=callbacks).train()  # type: ignore[arg-type]
+            transformers.Trainer(Wrapped(), given, train_dataset=rows, callbacks=callbacks).train()
 
     return train
 
