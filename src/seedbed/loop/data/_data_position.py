@@ -13,6 +13,7 @@ from torch.utils.data import (
     RandomSampler,
     SequentialSampler,
     SubsetRandomSampler,
+    TensorDataset,
     WeightedRandomSampler,
 )
 
@@ -174,7 +175,7 @@ def _why_unlike(loader: object) -> str:
         return f"a {type(loader).__qualname__} may draw from a generator of its own"
     if isinstance(loader.dataset, IterableDataset) or _keeps_generator(loader.dataset):
         return f"a {type(loader.dataset).__qualname__} may draw from a generator of its own"
-    if _is_warm(loader) and loader.num_workers:
+    if _is_warm(loader) and loader.num_workers and type(loader.dataset) is not TensorDataset:  # which draws nothing
         return "workers that stay between passes have random generators of their own"
     batches: object = loader.batch_sampler
     rows: object = getattr(batches, "sampler", None) if type(batches) in _BATCHERS else loader.sampler
