@@ -9,7 +9,16 @@ import pytorch_lightning as lightning
 import torch
 from test_integrations_lightning import Module
 from torch import Tensor
-from training_world import NUM_EPOCHS, RUNTIME, Outside, epoch, same_weights, small_net, status_of
+from training_world import (
+    NUM_EPOCHS,
+    RUNTIME,
+    Outside,
+    epoch,
+    let_steps_last_long,
+    same_weights,
+    small_net,
+    status_of,
+)
 
 from seedbed.contracts import RunStatus
 from seedbed.integrations import LightningCallback
@@ -23,6 +32,11 @@ pytestmark = [
 ACCUMULATED = 4
 BATCHES = len(epoch())
 LAST = BATCHES // ACCUMULATED * NUM_EPOCHS
+
+
+@pytest.fixture
+def _long_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_steps_last_long(monkeypatch)
 
 
 class Batches:
@@ -107,6 +121,18 @@ def told_of(step: int, num: int) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("num", range(1, ACCUMULATED + 1))
+def test_what_is_asked_within_a_step_is_answered_at_its_end(num: int, tmp_path: Path) -> None:
+    stopped, kept = Fit(tmp_path / "stop"), Fit(tmp_path)
+    run = stopped.train(After(2 * ACCUMULATED + num, lambda: stopped.ask("stop")))
+    assert stopped.answers == ["DONE: stopped after step 3; wrote asked-step=3.ckpt after step 3"]
+    assert (run.step, status_of(run), stopped.kept) == (3, RunStatus.INTERRUPTED, ["asked-step=3.ckpt"])
+    run = kept.train(After(num, lambda: kept.ask("checkpoint")))
+    assert kept.answers == ["DONE: wrote asked-step=1.ckpt after step 1"]
+    assert (run.step, status_of(run), kept.kept) == (LAST, RunStatus.FINISHED, ["asked-step=1.ckpt"])
+
+
+@pytest.mark.usefixtures("_long_steps")
+@pytest.mark.parametrize("num", range(1, ACCUMULATED + 1))
 @pytest.mark.parametrize("step", [0, 2])
 def test_a_stop_within_a_step_ends_after_it_and_the_resume_loses_no_gradient(
     step: int, num: int, tmp_path: Path
@@ -123,6 +149,7 @@ def test_a_stop_within_a_step_ends_after_it_and_the_resume_loses_no_gradient(
     assert same_weights(second.module.net, plain.module.net)
 
 
+@pytest.mark.usefixtures("_long_steps")
 @pytest.mark.parametrize("num", range(1, ACCUMULATED + 1))
 @pytest.mark.parametrize("step", [0, LAST - 1])
 def test_a_checkpoint_within_a_step_has_the_name_that_was_told(step: int, num: int, tmp_path: Path) -> None:
@@ -140,6 +167,7 @@ class FullDisk(Module):
         raise OSError("no space is left")
 
 
+@pytest.mark.usefixtures("_long_steps")
 def test_a_promised_checkpoint_that_cannot_be_written_is_told_of_and_does_not_end_the_fit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,6 +192,7 @@ class LeavesEpoch(Module):
         return None
 
 
+@pytest.mark.usefixtures("_long_steps")
 @pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")  # Lightning steps it for the batch left out
 def test_a_stop_in_a_batch_that_the_module_leaves_with_its_epoch_ends_the_fit_there(tmp_path: Path) -> None:
     fit: Fit = Fit(tmp_path, LeavesEpoch(lambda: fit.ask("stop")))

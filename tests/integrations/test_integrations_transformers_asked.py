@@ -8,7 +8,7 @@ import torch
 import transformers
 from test_integrations_transformers import At, Wrapped, callback_of, rows, trainer
 from torch import nn
-from training_world import NUM_EPOCHS, RUNTIME, Outside, loss_of, same_weights, status_of
+from training_world import NUM_EPOCHS, RUNTIME, Outside, let_steps_last_long, loss_of, same_weights, status_of
 
 import seedbed
 from seedbed.contracts import RunStatus
@@ -18,6 +18,11 @@ pytestmark = pytest.mark.slow
 
 ACCUMULATED = 4
 LAST = len(rows()) // 4 // ACCUMULATED * NUM_EPOCHS  # four rows a batch
+
+
+@pytest.fixture
+def _long_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_steps_last_long(monkeypatch)
 
 
 class Noisy(Wrapped):
@@ -61,6 +66,17 @@ def kept_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("num", range(1, ACCUMULATED))
+def test_what_is_asked_within_a_step_is_answered_at_its_end(num: int, tmp_path: Path) -> None:
+    run, answers = asked(tmp_path / "stop", "stop", 2, num)
+    assert answers == ["DONE: stopped after step 3; the Trainer will save checkpoint-3 before it goes on"]
+    assert (run.step, status_of(run), kept_in(tmp_path / "stop")) == (3, RunStatus.INTERRUPTED, ["checkpoint-3"])
+    run, answers = asked(tmp_path, "checkpoint", 0, num)
+    assert answers == ["DONE: the Trainer will save checkpoint-1 before it goes on"]
+    assert (run.step, status_of(run), kept_in(tmp_path)) == (LAST, RunStatus.FINISHED, ["checkpoint-1"])
+
+
+@pytest.mark.usefixtures("_long_steps")
+@pytest.mark.parametrize("num", range(1, ACCUMULATED))
 def test_a_stop_within_a_step_ends_after_it_and_the_resume_loses_nothing(num: int, tmp_path: Path) -> None:
     run, answers = asked(tmp_path, "stop", 2, num)
     assert (run.step, run.iteration, status_of(run)) == (3, 3 * ACCUMULATED, RunStatus.INTERRUPTED)
@@ -75,6 +91,7 @@ def test_a_stop_within_a_step_ends_after_it_and_the_resume_loses_nothing(num: in
     assert same_weights(resumed.model.net, plain.model.net)
 
 
+@pytest.mark.usefixtures("_long_steps")
 @pytest.mark.parametrize("num", range(1, ACCUMULATED))
 @pytest.mark.parametrize("step", [0, LAST - 1])
 def test_a_checkpoint_within_a_step_has_the_name_that_was_told(step: int, num: int, tmp_path: Path) -> None:
@@ -87,6 +104,7 @@ def test_a_checkpoint_within_a_step_has_the_name_that_was_told(step: int, num: i
     assert (run.step, status_of(run)) == (LAST, RunStatus.FINISHED)
 
 
+@pytest.mark.usefixtures("_long_steps")
 def test_a_run_that_was_given_ends_in_its_block_after_the_step_within_which_it_is_stopped(tmp_path: Path) -> None:
     outside = Outside(tmp_path)
     with (
@@ -104,6 +122,7 @@ class LeavesEpoch(transformers.TrainerCallback):
         control.should_epoch_stop = state.global_step == 1
 
 
+@pytest.mark.usefixtures("_long_steps")
 def test_a_stop_within_a_step_that_is_left_with_its_epoch_ends_there_with_a_checkpoint(tmp_path: Path) -> None:
     outside = Outside(tmp_path)
     callback = TransformersCallback(project="small", store=outside.store, runtime=RUNTIME, quiet=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import final
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -85,6 +86,11 @@ class Outside:
     def answers(self, run: Run) -> list[str]:
         """How each request stands, in one line."""
         return [each.told for each in steering.RemoteRun.open(run.run_id, self.store).requests()]
+
+
+def let_steps_last_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have what is asked within a step answered there, as in a step that lasts too long to wait for its end."""
+    monkeypatch.setattr("seedbed.loop.live._live_run._LONG_STEP", 0.0)
 
 
 def same_weights(one: nn.Module, other: nn.Module) -> bool:
