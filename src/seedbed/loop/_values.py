@@ -66,10 +66,11 @@ class StepValues:
         if self._current:
             self._waiting.append((step, self._current))
             self._current = {}
-        self._flush_if_due()
+        if self._waiting:
+            self._flush_if_due()
 
     def _flush_if_due(self) -> None:
-        if self._waiting and (len(self._waiting) >= _MOST_WAITING or time.monotonic() >= self._due):
+        if len(self._waiting) >= _MOST_WAITING or time.monotonic() >= self._due:
             self.flush()
 
     def flush(self) -> None:
