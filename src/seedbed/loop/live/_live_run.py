@@ -88,7 +88,7 @@ class LiveRun:
 
     def begin(self) -> None:
         """Before the first step: claim the attempt, find the settings while nothing has changed, count from here on."""
-        if self._has_begun and self.is_open and not self.is_forked:
+        if self._has_begun and self.is_open and os.getpid() == self._process:
             return
         self.go_on()
         if self._has_begun:
