@@ -37,10 +37,11 @@ def plain_config(given: Mapping[str, object]) -> PlainConfig:
 
     Tensors and arrays of numbers are lists of them, or one number, and where they are large a digest, as bytes are.
     Objects that are made of named values are objects of these: data classes, named tuples, namespaces, models of
-    pydantic, classes of attrs, partial functions. What is no JSON value is named by its text where that is the same in
-    every process: paths, enumerations, types, functions, dates, torch's devices and data types. Other objects are named
-    by their class, and the configuration is not whole. Raises InvalidInput, with the place, for one that holds itself
-    or is nested deeper than 64 levels, and for names that are too long or are equal as texts, such as 1 and "1".
+    pydantic, classes of attrs, partial functions; a member of an enumeration is its name and its value, and as a key
+    its name. What is no JSON value is named by its text where that is the same in every process: paths, types,
+    functions, dates, torch's devices and data types. Other objects are named by their class, and the configuration is
+    not whole. Raises InvalidInput, with the place, for one that holds itself or is nested deeper than 64 levels, and
+    for names that are too long or are equal as texts, such as 1 and "1".
     """
     reading = _Reading()
     values = reading.mapping(given, (), ())
@@ -55,8 +56,9 @@ class _Reading:
     is_whole: bool = True
 
     def plain(self, value: Any, place: _Place, within: tuple[int, ...]) -> Any:
-        if isinstance(value, enum.Enum):
-            return value.name
+        if isinstance(value, enum.Enum):  # before texts and numbers, which it may be too
+            member = {"name": value.name, "value": value.value}
+            return self.mapping(member, place, _inside(value, place, within))
         if isinstance(value, str):
             return _text(value)
         if value is None or isinstance(value, bool | int | float):
