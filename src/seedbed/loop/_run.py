@@ -19,7 +19,7 @@ from seedbed.loop._objects import Given, objects_of
 from seedbed.loop._open_runs import note_closed
 from seedbed.loop._plan import operation_of, reason_of
 from seedbed.loop._proposed import Proposed
-from seedbed.loop._results import nested, result_of
+from seedbed.loop._results import added
 from seedbed.loop._shown import page_of
 from seedbed.loop._stop import StopRequested
 from seedbed.loop._values import flat_names
@@ -27,7 +27,7 @@ from seedbed.loop.data._passes import EvaluationBatches, Passes
 from seedbed.loop.live._live_run import LiveRun
 from seedbed.loop.provenance import Collecting
 from seedbed.loop.settings import BoundSetting, SettingsView
-from seedbed.records import ActiveRun, Commit, SnapshotDraft, Store, canonical_json
+from seedbed.records import ActiveRun, Commit, SnapshotDraft, Store
 from seedbed.runtime import Contract, Witness
 
 __all__ = ["Run"]
@@ -197,10 +197,7 @@ class Run:
         "val/loss" is `metrics.val.loss` for the gate. Raises InvalidInput for anything else.
         """
         self._live.require_open()
-        given = flat_names({} if values is None else values, named)
-        results = {**self._live.results, **{name: result_of(name, value) for name, value in given.items()}}
-        canonical_json(nested(results))  # what cannot be recorded is refused here, and not at the end
-        self._live.results = results
+        self._live.results = added(self._live.results, flat_names({} if values is None else values, named))
 
     def settings(self) -> SettingsView:
         """What can be changed now: live values, bounds, names, and when each may move again."""
