@@ -12,6 +12,7 @@ import torch
 
 from seedbed.errors import InvalidInput
 from seedbed.loop._config_objects import TEXTS, fields_of, in_digest, name_of, says_all
+from seedbed.loop.provenance._arrays import has_plain_bytes
 from seedbed.records.canonical._canonical import LARGEST_EXACT
 
 __all__ = ["PlainConfig", "plain_config"]
@@ -131,9 +132,7 @@ def _text(value: str) -> str:
 def _numbers(value: "torch.Tensor | np.ndarray[Any, Any] | np.generic") -> Any:
     """The elements as Python's own; None where there are none to read, or too many to be a configuration."""
     if isinstance(value, torch.Tensor):
-        if value.is_meta or value.is_nested or value.layout is not torch.strided or value.is_quantized:
-            return None
-        return value.tolist() if value.numel() <= _MOST_ELEMENTS else None
+        return value.tolist() if has_plain_bytes(value) and value.numel() <= _MOST_ELEMENTS else None
     if value.size > _MOST_ELEMENTS or value.dtype.kind not in "biufcUS":
         return None
     return np.asarray(value, _LONG.get(value.dtype.char, value.dtype)).tolist()
