@@ -128,17 +128,17 @@ class Together:
                 case _Order.PROPOSE:
                     self._try(partial(self._made, _unpacked(told), step, None))
                 case _Order.CHECKPOINT:
-                    self._try(self._checkpoint)
+                    self._try(self._checkpoint, but=Exception)  # of the loop's own writer too
                 case _Order.STOP:
                     raise StopRequested(told)
                 case _Order.FAIL:
                     raise Conflict(f"rank 0: {told}")
 
-    def _try(self, do: Callable[[], object]) -> None:
+    def _try(self, do: Callable[[], object], *, but: type[Exception] = SeedbedError) -> None:
         """Do what rank 0 does too, and answers for."""
         try:
             do()
-        except SeedbedError:
+        except but:
             if self.ranks.is_broken:
                 raise
 
