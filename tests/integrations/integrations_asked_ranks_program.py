@@ -4,7 +4,6 @@ Each tells what it has in FOLDER/RANK.json; on rank 0 somebody asks after the fi
 """
 
 import json
-import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -23,11 +22,9 @@ from seedbed.integrations import LightningCallback
 from seedbed.loop import Run, steering
 from seedbed.loop.live import _requests
 
-RANK = int(os.environ["RANK"])
-
 
 def ask(run: Run, *verbs: str) -> None:
-    for verb in verbs if RANK == 0 else ():
+    for verb in verbs if distributed.get_rank() == 0 else ():
         steering.ask(run.run_id, verb, store=run.store)
 
 
@@ -89,7 +86,7 @@ if __name__ == "__main__":
         "transformers": lambda: by_transformers(place),
     }
     run = programs[library]()
-    asked = steering.RemoteRun.open(run.run_id, run.store).requests() if RANK == 0 else ()
+    asked = steering.RemoteRun.open(run.run_id, run.store).requests() if distributed.get_rank() == 0 else ()
     found = {"step": run.step, "is_open": run.is_open, "answers": [each.told for each in asked]}
-    (place / f"{RANK}.json").write_text(json.dumps(found), "utf-8")
+    (place / f"{distributed.get_rank()}.json").write_text(json.dumps(found), "utf-8")
     distributed.destroy_process_group()
