@@ -114,6 +114,7 @@ def test_a_bind_that_is_refused_binds_nothing(tmp_path):
 
 def test_requests_wait_for_the_end_of_a_step_of_several_iterations(tmp_path, monkeypatch):
     work, looks = Work(), []
+    monkeypatch.setattr("seedbed.loop.live._live_run._LOOK_SECONDS", 0.0)
     monkeypatch.setattr(LiveRun, "_look", lambda live, step: looks.append((step, live.steps.is_between)))
     with work.start(tmp_path) as run:
         for _, (x, y) in run.steps(work.loader):

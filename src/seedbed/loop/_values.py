@@ -51,7 +51,9 @@ class StepValues:
             require_names(values, "log: ")
             self._names.update(values)
         number = None if step is None else _step_of(step)
-        read = {name: [self._read(name, value)] for name, value in values.items()}
+        read: dict[str, list[_Read]] = {}
+        for name, value in values.items():
+            read[name] = [self._read(name, value)]
         if number is not None:
             self._waiting.append((number, read))
             self._flush_if_due()
@@ -66,10 +68,11 @@ class StepValues:
         if self._current:
             self._waiting.append((step, self._current))
             self._current = {}
-        self._flush_if_due()
+        if self._waiting:
+            self._flush_if_due()
 
     def _flush_if_due(self) -> None:
-        if self._waiting and (len(self._waiting) >= _MOST_WAITING or time.monotonic() >= self._due):
+        if len(self._waiting) >= _MOST_WAITING or time.monotonic() >= self._due:
             self.flush()
 
     def flush(self) -> None:
@@ -95,6 +98,9 @@ class StepValues:
         if type(value) is float:
             return value
         if isinstance(value, torch.Tensor):
+            is_usual = type(value) is torch.Tensor and value.dtype is torch.float32 and value.ndim == 0
+            if is_usual and value.is_cpu and value.layout is torch.strided:
+                return value.item()  # nothing else is to be asked
             require_numbers_in(f"log: {name}", value)
             if value.numel() != 1:
                 raise InvalidInput(

@@ -8,12 +8,12 @@ import torch
 __all__ = ["ProcessState", "SdpaFlags", "read_flags", "read_state", "switches"]
 
 
-# In the order of SdpaFlags. Torch gives them no types.
+# In the order of SdpaFlags: what torch.backends.cuda.flash_sdp_enabled and its like call, read at every step.
 _SWITCHES: tuple[Callable[[], bool], ...] = (
-    torch.backends.cuda.flash_sdp_enabled,
-    torch.backends.cuda.mem_efficient_sdp_enabled,
-    torch.backends.cuda.cudnn_sdp_enabled,
-    torch.backends.cuda.math_sdp_enabled,
+    torch._C._get_flash_sdp_enabled,
+    torch._C._get_mem_efficient_sdp_enabled,
+    torch._C._get_cudnn_sdp_enabled,
+    torch._C._get_math_sdp_enabled,
 )
 
 

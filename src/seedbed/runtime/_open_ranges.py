@@ -21,7 +21,11 @@ _LAST = "seedbed: the end of a recording"
 
 @final
 class RangeWatch:
-    """Tells of each `record_function` that begins and ends. Not safe for threads: its user holds a lock."""
+    """Tells of each `record_function` that begins and ends, while it is attached.
+
+    Attach and detach it under a lock. Threads may be inside a range meanwhile: what began before or ends after is not
+    told of.
+    """
 
     def __init__(self, began: Callable[[record_function], None], ended: Callable[[record_function], None]) -> None:
         """`began` and `ended` are called in the thread of the range."""
@@ -30,7 +34,9 @@ class RangeWatch:
         self._wrappers: dict[str, Any] = {}
 
     def attach(self) -> None:
-        """Begin to watch."""
+        """Begin to watch; nothing where it does."""
+        if record_function.__enter__ is self._wrappers.get("__enter__"):
+            return
         self._originals = {name: getattr(record_function, name) for name in _METHODS}
         enter, leave = self._originals.values()
 
@@ -51,9 +57,9 @@ class RangeWatch:
             setattr(record_function, name, wrapper)
 
     def detach(self) -> None:
-        """Leave torch as it was."""
+        """Leave torch as it was; nothing where it is."""
         for name in _METHODS:
-            if getattr(record_function, name) is self._wrappers[name]:  # else somebody wrapped it again
+            if getattr(record_function, name) is self._wrappers.get(name):  # else somebody wrapped it again
                 setattr(record_function, name, self._originals[name])
 
 

@@ -81,12 +81,12 @@ class Recorder:
         self._others = OtherProfilers(self._make_way)
         self._ranges = RangeWatch(self._note_range, self._forget_range)
         self._open = threading.local()  # .top: the innermost block of this thread; .torn: a block that closed was
+        self.blocks: set[Recording] = set()  # those of all threads that are open or still run; to be read alone
 
     def attach(self, owner: object, blocks: Collection[Recording] = ()) -> Callable[[], object]:
         """Watch for other profilers until `owner` is gone or what is returned is called; then close its `blocks`."""
         with self._change:
             if self._others.attach():
-                self._ranges.attach()
                 atexit.register(self._stop_at_exit)
         finalizer = weakref.finalize(owner, self._detach, blocks)
         finalizer.atexit = False
@@ -104,6 +104,7 @@ class Recorder:
         if parent is not None:
             self._stop(parent)
         self._open.top = block
+        self.blocks.add(block)
         if wanted:
             try:
                 self._start(block)
@@ -132,9 +133,11 @@ class Recorder:
         block.closed = True
         if block.thread is not threading.current_thread():
             block.moved, block.unobserved = True, block.unobserved or MOVED
+            self._forget_ended(block)
             return
         is_top = getattr(self._open, "top", None) is block
         self._stop(block)
+        self._forget_ended(block)
         parent = self.innermost()
         if is_top and parent is not None and parent.wanted and not parent.unobserved:
             self._start(parent)
@@ -148,6 +151,7 @@ class Recorder:
                     return
                 block.profiler = profile(record_shapes=block.detailed)
                 self._running = block
+                self._ranges.attach()
                 if getattr(self._open, "end", None) is None:
                     self._open.end = _ThreadEnd(self._stop_with_thread)
                 _enter_quietly(block.profiler)
@@ -166,8 +170,18 @@ class Recorder:
             if torch._C._autograd._profiler_enabled():
                 stop_profiler(block.profiler)
         finally:
-            block.profiler = self._running = None
-            self._change.notify_all()
+            block.profiler = None
+            self._freed()
+
+    def _forget_ended(self, block: Recording) -> None:
+        if block.closed and self._running is not block:
+            self.blocks.discard(block)
+
+    def _freed(self) -> None:
+        """No block is recorded any more: the next one may be. For a caller that holds the lock."""
+        self._running = None
+        self._ranges.detach()
+        self._change.notify_all()
 
     def _why_not(self, patience: float) -> str:
         if is_inside_backward() or self._is_torn():
@@ -207,8 +221,8 @@ class Recorder:
         finally:
             block.profiler = None
             with self._change:
-                self._running = None
-                self._change.notify_all()
+                self._freed()
+            self._forget_ended(block)
         block.seconds += block.clock() - begin
 
     def _stop_with_thread(self, ident: int) -> None:
@@ -270,7 +284,6 @@ class Recorder:
             self.close(block)
         with self._change:
             if self._others.detach():
-                self._ranges.detach()
                 atexit.unregister(self._stop_at_exit)
 
     def _forked(self) -> None:

@@ -104,6 +104,7 @@ class Witness:
         self._patience = _PATIENCE
         self._let_go: Callable[[], object] | None = None
         self._keys: dict[tuple[object, ...], _StepKey] = {}
+        self._settled: tuple[object, ...] = ()  # the last kind of step that was seen to need no recording yet
 
     def step(self, step: int, phase: StepPhase = "train", shape_class: str = "") -> StepBlock:
         """Wrap one training or evaluation step, number `step`; `shape_class` names a group of steps of similar shapes.
@@ -119,6 +120,16 @@ class Witness:
     def open_step(self, step: int, phase: StepPhase = "train", shape_class: str = "") -> StepBlock:
         """Open a step as `step` does, for a loop that cannot wrap it in `with`: call `close` on what is returned."""
         return StepBlock(self, step, phase, shape_class).__enter__()
+
+    def count_step(self, phase: StepPhase = "train", shape_class: str = "") -> bool:
+        """Count a step that begins now if it needs no recording, as most do, in a microsecond; else open it."""
+        if self._unsampled + 1 >= self._config.sample_every or RECORDER.blocks:
+            return False  # it is due; or a block around it must not record what it runs
+        if (phase, shape_class, num_counted(), *switches(self._device.type)) != self._settled:
+            return False
+        self._tally.steps += 1
+        self._unsampled += 1
+        return True
 
     def close(self) -> None:
         """Close the steps that were left open, unjudged, and leave torch's profiler alone. Harmless twice."""
@@ -169,9 +180,11 @@ class Witness:
 
     def _begin(self, step: int, phase: StepPhase, shape_class: str) -> tuple[_StepKey, Recording | None]:
         self._tally.steps += 1
-        key = self._key_now(phase, shape_class)
+        now = (phase, shape_class, num_counted(), *switches(self._device.type))
+        key = self._key_of(now, phase, shape_class)
         wanted = self._is_due(key, step)
         if not wanted:
+            self._settled = now if key in self._sampled_keys else ()
             self._unsampled += 1
             if RECORDER.innermost() is None:
                 return key, None
@@ -186,9 +199,8 @@ class Witness:
         self._open.add(recording)
         return key, recording
 
-    def _key_now(self, phase: StepPhase, shape_class: str) -> _StepKey:
+    def _key_of(self, now: tuple[object, ...], phase: StepPhase, shape_class: str) -> _StepKey:
         """The kind of a step that begins now; each is made once, since making one takes longer than all else."""
-        now = (phase, shape_class, num_counted(), *switches(self._device.type))
         key = self._keys.get(now)
         if key is None:
             key = _StepKey(phase, shape_class, read_state(self._device.type), sum(read_counts()))
@@ -241,7 +253,7 @@ class Witness:
 
     def _note_changed_flags(self, key: _StepKey, step: int) -> None:
         self._tally.add_incident(f"attention's switches changed before step {step}: {self._flags} to {key.state.flags}")
-        self._flags = key.state.flags
+        self._flags, self._settled = key.state.flags, ()
         if self._compiles and cache_is_salted():
             salt_cache()
 

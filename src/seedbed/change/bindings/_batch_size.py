@@ -62,6 +62,7 @@ class ResizableBatchSampler(Sampler[list[int]]):
         self._sampler, self._drop_last = sampler, drop_last
         self._batch_size = _checked(batch_size)
         self._uses = Uses()
+        self.is_asked = False  # until somebody asks for what was used
 
     @property
     def sampler(self) -> Iterable[int]:
@@ -106,7 +107,8 @@ class ResizableBatchSampler(Sampler[list[int]]):
         self._uses.note(num_rows)
 
     def used(self) -> set[float]:
-        """The sizes of the batches that the loop got since the last call."""
+        """The sizes of the batches that the loop got since the last call; at the first call, maybe not all of them."""
+        self.is_asked = True
         return self._uses.take()
 
 

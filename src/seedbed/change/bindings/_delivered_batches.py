@@ -13,7 +13,15 @@ Batch = TypeVar("Batch")
 
 
 class BatchListener(Protocol):
-    """Counts the batches that reach the loop."""
+    """Counts the batches that reach the loop.
+
+    While it `is_asked` nothing, because nobody waits for a change of its batches to be used, it is told of the first
+    batch of a pass alone: to count the rows of each takes longer than most of what a step needs besides.
+    """
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether it must see every batch."""
 
     def begin(self) -> None:
         """A pass over the loader begins: batches that are fetched from now on have not reached the loop yet."""
@@ -27,16 +35,24 @@ def num_rows(batch: object) -> int:
 
     Raises InvalidInput when it finds no tensor.
     """
-    if isinstance(batch, Tensor) and batch.ndim:
-        return batch.shape[0]
-    if isinstance(batch, list | tuple) and batch:  # the usual case first: this is asked at every step
-        return num_rows(batch[0])
-    if isinstance(batch, Mapping) and batch:
-        return num_rows(next(iter(batch.values())))
-    if isinstance(batch, Sequence) and not isinstance(batch, str) and batch:
-        return num_rows(batch[0])
-    raise InvalidInput(
-        f"cannot count the rows of a {type(batch).__name__}; pass track_batches(loader, ..., rows=your function)"
+    part = batch
+    while not isinstance(part, Tensor):  # a loop, since this is asked at every step
+        if isinstance(part, list | tuple) and part:
+            part = part[0]
+        elif isinstance(part, Mapping) and part:
+            part = next(iter(part.values()))
+        elif isinstance(part, Sequence) and not isinstance(part, str) and part:
+            part = part[0]
+        else:
+            raise _uncounted(part)
+    if not part.ndim:
+        raise _uncounted(part)
+    return part.shape[0]
+
+
+def _uncounted(part: object) -> InvalidInput:
+    return InvalidInput(
+        f"cannot count the rows of a {type(part).__name__}; pass track_batches(loader, ..., rows=your function)"
     )
 
 
@@ -51,8 +67,10 @@ def track_batches(
     """
     for each in listeners:
         each.begin()
+    is_first = True
     for batch in loader:
-        num = rows(batch)
         for each in listeners:
-            each.delivered(num)
+            if is_first or each.is_asked:
+                each.delivered(rows(batch))
+        is_first = False
         yield batch

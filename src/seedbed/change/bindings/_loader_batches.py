@@ -28,6 +28,7 @@ class LoaderBatches:
             )
         self._sampler: BatchSampler = sampler
         self._uses = Uses()
+        self.is_asked = False  # until somebody asks for what was used
 
     @property
     def batch_size(self) -> int:
@@ -48,5 +49,6 @@ class LoaderBatches:
         self._uses.note(num_rows)
 
     def used(self) -> set[float]:
-        """The sizes of the batches that the loop got since the last call."""
+        """The sizes of the batches that the loop got since the last call; at the first call, maybe not all of them."""
+        self.is_asked = True
         return self._uses.take()

@@ -52,6 +52,7 @@ class MixtureSampler(Sampler[int]):
         self._next = self._num_delivered = first_draw
         self._weights_from: list[tuple[int, dict[str, float]]] = []
         self._uses = {name: Uses() for name in lengths}
+        self.is_asked = True  # it counts every draw
         self._block = -1
         self._numbers: list[list[float]] = []
         self._set_all(self._weights)

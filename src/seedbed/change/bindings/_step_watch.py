@@ -5,7 +5,7 @@ from typing import Any, final
 
 from torch.optim import Optimizer
 
-from seedbed.change.bindings._step_hub import hub_of
+from seedbed.change.bindings._step_hub import StepCalls, hub_of
 
 __all__ = ["StepWatch", "is_skipped"]
 
@@ -37,12 +37,18 @@ class StepWatch:
         entered: Callable[[], None] | None = None,
     ) -> None:
         self._before, self._after, self._evaluated, self._elsewhere = before, after, evaluated, elsewhere
-        self._entered = entered
         self._steps = 0
         self._reads_flag = True
         self._in_step = False
         self._hub = hub_of(optimizer)
-        self._hub.watches.append(self)
+        self._calls = StepCalls(
+            entered=entered,
+            ready=self._begin,
+            evaluated=None if evaluated is None else self._evaluate,
+            ended=self._end,
+            elsewhere=None if elsewhere is None else self._step_elsewhere,
+        )
+        self._hub.listen(self._calls)
 
     def proven(self) -> None:
         """Count every call of `step` from now on: the use has been seen."""
@@ -51,34 +57,25 @@ class StepWatch:
     def end(self) -> None:
         """End the watch."""
         self._in_step = False
-        self._hub.drop(self)
+        self._hub.drop(self._calls)
 
-    def on_enter(self) -> None:
-        """A step begins, maybe without gradients; called by the hub."""
-        if self._entered is not None:
-            self._entered()
-
-    def on_begin(self, optimizer: Optimizer) -> None:
-        """A step begins; called by the hub."""
+    def _begin(self, optimizer: Optimizer) -> None:
         if self._reads_flag and is_skipped(optimizer):
             return
         self._steps += 1
         self._in_step = True
         self._before(self._steps)
 
-    def on_evaluated(self, loss: Any) -> None:
-        """The closure of a step was called; called by the hub."""
+    def _evaluate(self, loss: Any) -> None:
         if self._in_step and self._evaluated is not None:
             self._evaluated(loss)
 
-    def on_end(self) -> None:
-        """A step has ended; called by the hub."""
+    def _end(self, _optimizer: Optimizer) -> None:
         if self._in_step and self._after is not None:
             self._after(self._steps)
         self._in_step = False
 
-    def on_elsewhere(self, optimizer: Optimizer) -> None:
-        """Another optimizer steps these weights; called by the hub."""
+    def _step_elsewhere(self, optimizer: Optimizer) -> None:
         if self._elsewhere is not None:
             self._elsewhere(optimizer, self._steps + 1)
 

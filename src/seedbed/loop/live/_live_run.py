@@ -1,7 +1,6 @@
 """A run while it goes on: what happens at its begin, at and between its steps, and at its end."""
 
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -67,7 +66,9 @@ class LiveRun:
         self._requests: Requests | None = None
         self._together: Together | None = None
         self._process, self._has_begun = os.getpid(), False
-        self._look_at, self._look_between_at = 0.0, time.monotonic() + _LONG_STEP
+        self._monotonic = attempt.store.clock.monotonic
+        self._look_at = now = self._monotonic()
+        self._look_between_at = now + _LONG_STEP
 
     def say(self, text: str) -> None:
         """Tell the person who watches; nothing where the run is quiet."""
@@ -87,7 +88,7 @@ class LiveRun:
 
     def begin(self) -> None:
         """Before the first step: claim the attempt, find the settings while nothing has changed, count from here on."""
-        if self._has_begun and self.is_open and not self.is_forked:
+        if self._has_begun and self.is_open and os.getpid() == self._process:
             return
         self.go_on()
         if self._has_begun:
@@ -234,10 +235,12 @@ class LiveRun:
         else:
             self._together.meet(step, self._look)
 
-    def _opening(self) -> None:
+    def _opening(self) -> bool:
+        """A step is about to be opened; whether there is nothing to do at the next ones."""
         self.begin()
         if self.recorder is not None:
             self.recorder.opened()
+        return self.recorder is None
 
     def _taken(self, step: int) -> None:
         self.values.end_step(step)
@@ -252,22 +255,29 @@ class LiveRun:
         self.say(f"resumed, and the order of data is unknown: {why}")
 
     def _between(self) -> None:
-        self.proposing.propose_due()
-        step = self.steps.step
+        if self.proposing.planned.waiting:
+            self.proposing.propose_due()
         if self.recorder is not None:
-            self.recorder.between(step, lambda: self.attempt.engine, self.checkpoints.write_at)
+            self.recorder.between(self.steps.step, lambda: self.attempt.engine, self.checkpoints.write_at)
         if self._together is not None:
-            self._together.between(step, self._look)
-        now = time.monotonic()
+            self._together.between(self.steps.step, self._look)
+        now = self._monotonic()
+        if now >= self._look_at:
+            self._look_around(now)
+
+    def _look_around(self, now: float) -> None:
+        """What need not be done at each step: see what is asked, tell others that the run goes on, show how it does.
+
+        What is asked within a step of several iterations waits for its end, so long as that comes soon.
+        """
         if self._together is None and (not self.steps.is_between or now >= self._look_between_at):
-            self._look(step)
+            self._look(self.steps.step)
             self._look_between_at = now + _LONG_STEP
-        if now < self._look_at:
-            return
-        self._look_at = now + _LOOK_SECONDS
         if self.attempt.leads:
             self.attempt.record.beat()
-        self._shown.between_steps(step, self.values.latest, self.evidence, self.attempt.engine.history)
+        self._shown.between_steps(self.steps.step, self.values.latest, self.evidence, self.attempt.engine.history)
+        if self._together is not None or not self.steps.is_between:
+            self._look_at = now + _LOOK_SECONDS
 
     def _look(self, step: int) -> None:
         is_replay = self.recorder is not None and self.recorder.is_replay  # it makes again what was asked for

@@ -1,5 +1,6 @@
 """The steps of a loop: opened, witnessed, counted, closed."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,12 +22,13 @@ __all__ = ["StepEvents", "Stepping"]
 class StepEvents:
     """What is called as a loop goes on.
 
-    Before a pass over the data, before a step is opened, with the number of one that was taken, between two, when the
-    loop is left, and with the reason when a resumed loop may see other data than without the resume.
+    Before a pass over the data, before a step is opened (once, if it returns True, in each process), with the number of
+    one that was taken, between two, when the loop is left, and with the reason when a resumed loop may see other data
+    than without the resume.
     """
 
     begins: Callable[[], None]
-    before: Callable[[], None]
+    before: Callable[[], bool]
     taken: Callable[[int], None]
     between: Callable[[], None]
     left: Callable[[], None]
@@ -52,7 +54,9 @@ class Stepping:
         self._pass, self._is_passing, self._is_left = 0, False, False
         self._epoch_begun: int | None = None  # of a loop over `Run.epochs`
         self._epoch_left = 0
-        self._block: StepBlock | None = None
+        self._opens_in = 0  # the process in which steps are opened without another look
+        self._is_open = False
+        self._block: StepBlock | None = None  # of an open step that may be recorded
 
     @property
     def step(self) -> int:
@@ -62,7 +66,7 @@ class Stepping:
     @property
     def is_open(self) -> bool:
         """Whether a step is open."""
-        return self._block is not None
+        return self._is_open
 
     @property
     def done(self) -> int:
@@ -90,34 +94,41 @@ class Stepping:
 
     def begin_step(self) -> int:
         """Open a step; its number. An open one is closed before."""
-        if self._block is not None:
+        if self._is_open:
             self.end_step()
-        self._events.before()
+        if self._opens_in != (process := os.getpid()):  # also in a forked child
+            self._opens_in = process if self._events.before() else 0
         self.iteration += 1
-        taken = self.step
+        taken = self._taken if self._count is None else self._count.taken
         self._before_last, self._before = self._before, taken
-        self._block = self._witness.open_step(taken + 1)
+        if not self._witness.count_step():
+            self._block = self._witness.open_step(taken + 1)
+        self._is_open = True
         return taken + 1
 
     def end_step(self) -> None:
         """Close the step that is open; nothing where none is."""
-        if self._close_step():
+        if self._is_open:
+            self._close_step()
             self._events.between()
 
-    def _close_step(self, problem: BaseException | None = None) -> bool:
-        """Close it, judged unless there was a problem; whether one was open."""
-        if self._block is None:
-            return False
-        taken = self.done
-        block, self._block = self._block, None
+    def _close_step(self, problem: BaseException | None = None) -> None:
+        """Close the open step, judged unless there was a problem."""
+        taken = self._taken + 1 if self._count is None else self._count.taken
+        self._is_open = False
         try:
-            block.close(problem)
+            if self._block is not None:
+                self._close_block(problem)
         finally:
             if taken > self._before:
                 self._taken = taken
                 self.position.stepped()
                 self._events.taken(taken)
-        return True
+
+    def _close_block(self, problem: BaseException | None) -> None:
+        block, self._block = self._block, None
+        if block is not None:
+            block.close(problem)
 
     def leave_step(self) -> None:
         """Close the step that is open as the loop is left; an error is kept in `late`.
@@ -125,18 +136,19 @@ class Stepping:
         A pass is left by `break` as by an error. So a step in which the optimizer did not step is not judged.
         """
         try:
-            self._close_step(None if self.step > self._before else GeneratorExit())
+            if self._is_open:
+                self._close_step(None if self.step > self._before else GeneratorExit())
             self._events.left()
         except SeedbedError as problem:
             self.late = self.late or problem
 
     def drop_step(self, problem: BaseException) -> None:
         """Close the step that an error ended: it is not judged, and was made only if the optimizer stepped."""
-        if self._count is not None:
+        if self._is_open and self._count is not None:
             self._close_step(problem)
-        elif self._block is not None:  # nothing tells whether it was made
-            block, self._block = self._block, None
-            block.close(problem)
+        else:  # without an optimizer nothing tells whether it was made
+            self._is_open = False
+            self._close_block(problem)
 
     def begin_pass(self) -> int:
         """A pass over the data begins; its number. Settings of a restored run, as its batch size, come before it."""
@@ -177,6 +189,7 @@ class Stepping:
     def end(self) -> None:
         """Leave the optimizer as it was found, and the data alone."""
         self.position.release()
+        self._opens_in = 0
         if self._count is not None:
             self._taken = self._count.taken
             self._count.end()

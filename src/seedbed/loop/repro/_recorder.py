@@ -11,7 +11,7 @@ from torch import Tensor, distributed
 from torch.optim import Optimizer
 
 from seedbed.change import ChangeEngine, ChangeRecord
-from seedbed.change.bindings._step_hub import StepHub, hub_of
+from seedbed.change.bindings._step_hub import StepCalls, StepHub, hub_of
 from seedbed.errors import InvalidInput
 from seedbed.loop.repro._digest import Digest, bytes_digest, digest, read_digests
 from seedbed.loop.repro._dump import write_dump
@@ -37,6 +37,7 @@ class ReproRecorder:
         self._plan, self._objects = plan, objects
         self._file = TraceFile(plan.traces)
         self._hubs: list[StepHub] = []
+        self._calls = StepCalls(ready=self._take_gradients)
         self._found: dict[str, Digest] = {}
         self._kept: dict[str, Tensor] = {}
         self._step, self._num_batches, self._has_restored = 0, 0, False
@@ -62,7 +63,7 @@ class ReproRecorder:
         self._step = step
         for optimizer in self._objects().watched().values():
             hub = hub_of(optimizer)
-            hub.watches.append(self)
+            hub.listen(self._calls)
             self._hubs.append(hub)
         if self._plan.replay_of is not None:
             self._replayed = Replayed.of(self._plan.replay_of, self._file.number)
@@ -155,31 +156,18 @@ class ReproRecorder:
         self.flush()
         self._file.close()
         for hub in self._hubs:
-            hub.drop(self)
-
-    def on_enter(self) -> None:
-        """A step is entered; called by the hub."""
-
-    def on_begin(self, optimizer: Optimizer) -> None:
-        """A step begins, and its gradients are there; called by the hub."""
-        if self._is_due and not self._plan.only_weights:
-            if self._named is None or not self._named.knows(optimizer):
-                self._named = Named.of(self._objects())
-            self._take_all(self._named.gradients(optimizer))
-
-    def on_evaluated(self, loss: Any) -> None:
-        """A closure was called; called by the hub."""
-
-    def on_end(self) -> None:
-        """A step has ended; called by the hub."""
-
-    def on_elsewhere(self, optimizer: Optimizer) -> None:
-        """Another optimizer steps these weights; called by the hub."""
+            hub.drop(self._calls)
 
     @property
     def _is_due(self) -> bool:
         """Whether the step that comes is compared."""
         return (self._step + 1) % self._plan.every == 0 or self._step + 1 == self._plan.dump_at
+
+    def _take_gradients(self, optimizer: Optimizer) -> None:
+        if self._is_due and not self._plan.only_weights:
+            if self._named is None or not self._named.knows(optimizer):
+                self._named = Named.of(self._objects())
+            self._take_all(self._named.gradients(optimizer))
 
     def _take_all(self, parts: Iterable[tuple[str, Tensor]]) -> None:
         is_kept = self._step + 1 == self._plan.dump_at

@@ -2,14 +2,14 @@
 
 import weakref
 from collections.abc import Callable
-from typing import Any, final
+from typing import final
 
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.utils.hooks import RemovableHandle
 
 from seedbed.change.bindings._binding import Binding
 from seedbed.change.bindings._freezing import Freeze
+from seedbed.change.bindings._step_hub import StepCalls, hub_of
 from seedbed.change.guards._proposal import Decision, GuardResult, ProposedChange
 from seedbed.errors import ContractBroken
 from seedbed.loop.settings._live_objects import LiveObjects
@@ -46,29 +46,33 @@ class TrainedWeights:
     """
 
     def __init__(self) -> None:
-        self._hooks: dict[Optimizer, RemovableHandle] = {}
+        self._watched: dict[Optimizer, weakref.finalize[[StepCalls], TrainedWeights]] = {}
         self._used: set[int] = set()
         self._idle: set[int] = set()
         self._unseen: dict[Optimizer, tuple[int, list[Tensor]]] = {}  # how many weights it has, those without gradient
 
     def watch(self, objects: LiveObjects) -> None:
         """Look at the steps of these optimizers from now on, until `end`, or for as long as this object lives."""
-        itself = weakref.ref(self)
+        itself, unseen = weakref.ref(self), self._unseen
 
-        def after_step(optimizer: Optimizer, *_: Any) -> None:  # how torch calls a hook
-            if (owner := itself()) is not None:
-                owner._note(optimizer)
+        def ended(optimizer: Optimizer) -> None:
+            num = 0
+            for group in optimizer.param_groups:
+                num += len(group["params"])
+            if unseen.get(optimizer) != (num, []) and (owner := itself()) is not None:  # most often each was seen
+                owner._note(optimizer, num)
 
         for each in objects.watched().values():
-            if each not in self._hooks:
-                self._hooks[each] = each.register_step_post_hook(after_step)
-                weakref.finalize(self, self._hooks[each].remove)
+            if each not in self._watched:
+                hub, calls = hub_of(each), StepCalls(ended=ended)
+                hub.listen(calls)
+                self._watched[each] = weakref.finalize(self, hub.drop, calls)
 
     def end(self) -> None:
         """Look at no more steps."""
-        for hook in self._hooks.values():
-            hook.remove()
-        self._hooks.clear()
+        for drop in self._watched.values():
+            drop()
+        self._watched.clear()
         self._unseen.clear()
 
     def among(self, objects: LiveObjects) -> set[int]:
@@ -83,16 +87,15 @@ class TrainedWeights:
         if has_weights and not self.among(objects):
             raise ContractBroken("no weight would be left to train: every one that the loss uses would be frozen")
 
-    def _note(self, optimizer: Optimizer) -> None:
-        num = sum(len(group["params"]) for group in optimizer.param_groups)
+    def _note(self, optimizer: Optimizer, num: int) -> None:
         known, unseen = self._unseen.get(optimizer, (0, []))
         if num != known:  # the first step, or one after weights were added
             unseen = [
                 each for group in optimizer.param_groups for each in group["params"] if id(each) not in self._used
             ]
         with_gradient = {id(each) for each in unseen if each.grad is not None}
-        if not unseen or (not with_gradient and len(unseen) == num):
-            return  # all were seen; or gradients are kept elsewhere, or there were none: nothing is known
+        if not with_gradient and len(unseen) == num:
+            return  # gradients are kept elsewhere, or there were none: nothing is known
         self._used |= with_gradient
         self._idle -= with_gradient
         self._idle |= {id(each) for each in unseen if each.requires_grad} - with_gradient

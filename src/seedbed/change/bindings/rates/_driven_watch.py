@@ -57,18 +57,20 @@ class DrivenWatch:
         """Nothing can take the change away between two steps."""
 
     def before(self, step: int) -> None:
-        """Take the rates that the step uses, and what a proof needs."""
-        self._rate, self._twins = self._used()[0], self._without()
-        if self._reaches_added(step):
+        """Take the rates that the step uses, and what a proof needs, until the use is seen."""
+        if self._reaches_added(step) and not self._use.is_seen:
+            self._rate, self._twins = self._used()[0], self._without()
             self._use.begin(self._places(), self._put_former)
 
     def after(self, step: int) -> None:
         """Compare the update that was made, until the use is seen."""
         finding = self._use.finish(step, self._rate, None)
+        if finding is None and not self._driver.overwritten:
+            return
         overwritten = [rate for place, rate in self._driver.overwritten.items() if place in self._places()]
         if finding is None:
             if overwritten and not self._use.is_ended:
-                self._use.lose(step, self._rate, overwritten[0], _BY_HOOK)
+                self._use.lose(step, self._expected(), overwritten[0], _BY_HOOK)
             return
         if finding.match is Match.FORMER:
             found, by = (overwritten or [self._twins[0]])[0], "the rate without the change"
@@ -85,7 +87,12 @@ class DrivenWatch:
         rates = [float(g["lr"]) for g in other.param_groups if any(id(weight) in own for weight in g["params"])]
         strange = [rate for rate in rates if not any(is_rounding(rate, each) for each in self._used())]
         if strange:
-            self._use.lose(step, self._rate, strange[0], other_optimizer(other))
+            self._use.lose(step, self._used()[0], strange[0], other_optimizer(other))
+
+    def _expected(self) -> float:
+        """What the last step was to use for the first of the groups."""
+        last = self._driver.last_used(self._places()[0])
+        return self._used()[0] if last is None else last
 
     def _used(self) -> Rates:
         rates = self._driver.rates()
@@ -105,10 +112,12 @@ class DrivenWatch:
     def _reaches_added(self, step: int) -> bool:
         """Whether the groups added since then are held too, or have a rate of their own."""
         first, self._num_groups = self._num_groups, len(self._optimizer.param_groups)
+        if first == self._num_groups:
+            return True
         default = self._optimizer.defaults.get("lr")
         for place in self._places():
             is_free = place >= first and self._driver.rates()[place] == self._driver.written()[place]
             if is_free and isinstance(default, int | float | Tensor) and self._driver.written()[place] == default:
-                self._use.lose(step, self._rate, float(default), added_group(place, "an lr"))
+                self._use.lose(step, self._used()[0], float(default), added_group(place, "an lr"))
                 return False
         return True

@@ -6,7 +6,7 @@ from torch.optim import Optimizer
 
 from seedbed.change.bindings._step_hub import hub_of
 from seedbed.change.bindings.rates._rate_hold import FREE, RateHold
-from seedbed.change.bindings.schedules._schedulers import Rates, Slot, group_slots
+from seedbed.change.bindings.schedules._schedulers import Rates, Slot, group_slot, group_slots
 
 __all__ = ["RateDriver", "driver_of", "is_held", "let_go"]
 
@@ -25,6 +25,7 @@ class RateDriver:
         self._optimizer = optimizer
         self._holds: dict[int, RateHold] = {}
         self._put: list[tuple[Slot, float, float]] = []  # during a step: what the schedule wrote, and what stands there
+        self._last_put = self._put
         self._overwritten: dict[int, float] = {}
         self._added = FREE
         self._is_attached, self._is_last = False, True
@@ -47,7 +48,7 @@ class RateDriver:
         """Hold these groups so from the next step on, the others as before, and those that are added so."""
         held = {**self._holds, **holds}
         self._holds = {place: each for place, each in held.items() if each != FREE}
-        self._added = added
+        self._added = FREE if added == FREE else added
         hub = hub_of(self._optimizer) if self._holds or self._is_attached else None
         if hub is not None and bool(self._holds) is not self._is_attached:
             self._is_attached = bool(self._holds)
@@ -73,24 +74,37 @@ class RateDriver:
         """What the next step uses, or the present one, by group."""
         return tuple(self.hold(place).rate(rate) for place, rate in enumerate(self.written()))
 
+    def last_used(self, place: int) -> float | None:
+        """The rate with which the last step of this group began; None where it was not held."""
+        return next((used for slot, _, used in self._last_put if slot.group == place), None)
+
     def begin(self, *, is_last: bool) -> None:
         """A step begins; called by the hub before the watches."""
-        self.end()  # of a step that raised, whose end no hook has seen
-        slots = group_slots(self._optimizer)
+        if self._put:
+            self.end()  # of a step that raised, whose end no hook has seen
         self._is_last = is_last
-        held = [(slot, slot.get(), self.hold(place)) for place, slot in enumerate(slots) if self.hold(place) != FREE]
+        held = [(slot, slot.get(), hold) for slot, hold in self._held()]
         for slot, own, hold in held:  # all read first: two groups may share one tensor
             slot.put(hold.rate(own))
-        self._put = [(slot, own, slot.get()) for slot, own, _ in held]
+        self._put = self._last_put = [(slot, own, slot.get()) for slot, own, _ in held]
 
     def end(self) -> None:
         """The step has ended; called by the hub before the watches."""
         put, self._put = self._put, []
-        moved = {slot.group: slot.get() for slot, _, used in put if slot.get() != used}
-        self._overwritten = {} if self._is_last else {place: each for place, each in moved.items() if place is not None}
-        for slot, own, _ in put:
-            if slot.group not in moved:
+        moved: dict[int, float] = {}
+        for slot, own, used in put:
+            if (now := slot.get()) == used:
                 slot.put(own)
+            elif slot.group is not None:
+                moved[slot.group] = now
+        self._overwritten = {} if self._is_last else moved
+
+    def _held(self) -> list[tuple[Slot, RateHold]]:
+        """The groups that a step must not find as they are; only of these is anything looked at, at every step."""
+        groups = self._optimizer.param_groups
+        if self._added is FREE:
+            return [(group_slot(groups, place), hold) for place, hold in self._holds.items() if place < len(groups)]
+        return [(group_slot(groups, place), self.hold(place)) for place in range(len(groups))]
 
 
 def driver_of(optimizer: Optimizer) -> RateDriver:

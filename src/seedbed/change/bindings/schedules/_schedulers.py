@@ -24,6 +24,7 @@ __all__ = [
     "Rates",
     "Slot",
     "floor_in_force",
+    "group_slot",
     "group_slots",
     "is_foreign_limit",
     "is_known",
@@ -135,7 +136,12 @@ def rates_of(optimizer: Optimizer) -> Rates:
 
 def group_slots(optimizer: Optimizer) -> list[Slot]:
     """The places where the optimizer holds the present rates."""
-    return [Slot(f"groups.{i}.lr", group, "lr", i) for i, group in enumerate(optimizer.param_groups)]
+    return [group_slot(optimizer.param_groups, place) for place in range(len(optimizer.param_groups))]
+
+
+def group_slot(groups: list[dict[str, Any]], place: int) -> Slot:
+    """The place where this one of the groups holds its present rate."""
+    return Slot(f"groups.{place}.lr", groups[place], "lr", place)
 
 
 def schedule_slots(scheduler: LRScheduler) -> list[Slot]:
