@@ -298,11 +298,12 @@ class LiveRun:
 
     def _draft(self) -> SnapshotDraft | None:
         audit = self.audit()
+        own = {"data_order": self.steps.position.unknown, "resume": self.checkpoints.unknown}
+        unknown = TogetherEnd(self.attempt.ranks).unknown(own)
         if not self.attempt.leads:
             return None
         made_of = collect() if self._made_of is None else self._made_of.finished()
         counts = {"steps": self.steps.step, **({"epochs": self.steps.epoch} if self.steps.epoch else {})}
-        unknown = {"data_order": self.steps.position.unknown, "resume": self.checkpoints.unknown}
         process = {name: f"unknown: {why}" if why else "known" for name, why in unknown.items()}
         made_of = replace(made_of, process={**made_of.process, **process, **counts})
         return draft_of(self.attempt.record, self.declared, self.attempt.objects, nested(self.results), audit, made_of)
