@@ -15,6 +15,7 @@ from seedbed.loop._objects import Given, device_of, objects_of
 from seedbed.loop._open_runs import left_open, note_opened, open_run
 from seedbed.loop._run import Run
 from seedbed.loop._shown import say
+from seedbed.loop.live._signals import ENDING_SIGNALS
 from seedbed.loop.provenance import Collecting
 from seedbed.loop.ranks._ranks import Ranks
 from seedbed.loop.repro._plan import Plan
@@ -90,6 +91,7 @@ def start(
         left.abandon("another run was started in its place")
     started = Run(attempt, declared, contract, made_of)
     note_opened(started)
+    ENDING_SIGNALS.listen(attempt)
     show_in_notebook()
     return started
 
