@@ -315,10 +315,10 @@ def test_a_checkpoint_that_is_asked_for_spares_the_one_that_the_loop_chose(tmp_p
             if step == 2:
                 run.checkpoint(tmp_path / "best.ckpt")
         best = (tmp_path / "best.ckpt").read_bytes()
-        assert "wrote best-asked.ckpt" in run._live.checkpoints.asked()
+        assert "wrote best-asked.ckpt" in str(run._live.checkpoints.asked())
         assert (tmp_path / "best.ckpt").read_bytes() == best
         run.checkpoint(tmp_path / "last.ckpt", every=12)
-        assert run._live.checkpoints.asked().startswith("wrote last.ckpt after step 12")
+        assert str(run._live.checkpoints.asked()).startswith("wrote last.ckpt after step 12")
         run.result(x=1)
 
 

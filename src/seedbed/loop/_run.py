@@ -281,9 +281,21 @@ class Run:
         self._live.require_open()
         self._attempt.take(setting)
 
-    def checkpoint_by(self, write: Callable[[], str]) -> None:
-        """Have `write` write the checkpoint that somebody asks for from outside, and return what it wrote, in words."""
+    def checkpoint_by(self, write: Callable[[], str | None]) -> None:
+        """Have `write` write what somebody asks for from outside, and say what it wrote; None where it is owed."""
         self._live.checkpoints.ask_by(write)
+
+    @property
+    def owes_checkpoint(self) -> bool:
+        """Whether a checkpoint that somebody asked for is to be written later; who asked has no answer yet."""
+        return self._live.is_open and self._live.checkpoints.is_owed
+
+    def write_owed(self, write: Callable[[], str]) -> None:
+        """Between two steps: have `write` write what is owed, if it is, and answer with what it returns or raises.
+
+        What was asked meanwhile is done next, which may raise StopRequested. In several processes each calls it.
+        """
+        self._live.write_owed(write)
 
     def checkpoint(self, path: Path | str, *, every: int | None = None, **state: object) -> bool:
         """Write all that a resume needs to `path`, whole and durable: bound objects, changes, generators, and `state`.
