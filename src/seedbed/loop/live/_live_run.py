@@ -69,8 +69,8 @@ class LiveRun:
         self._process, self._has_begun = os.getpid(), False
         self._beginning = threading.RLock()
         self._monotonic = attempt.store.clock.monotonic
-        self._look_at = now = self._monotonic()
-        self._look_between_at = now + _LONG_STEP
+        self._look_at = self._look_within_at = self._monotonic()
+        self._within: int | None = None  # the steps before the one of several iterations that requests wait for
 
     def say(self, text: str) -> None:
         """Tell the person who watches; nothing where the run is quiet."""
@@ -283,26 +283,35 @@ class LiveRun:
         if self.recorder is not None:
             self.recorder.between(self.steps.step, lambda: self.attempt.engine, self.checkpoints.write_at)
         if self._together is not None:
-            self._together.between(self.steps.step, self._look)
+            self._together.between(self.steps.step, self._look, self._waits)
         now = self._monotonic()
         if now >= self._look_at:
             self._look_around(now)
 
     def _look_around(self, now: float) -> None:
-        """What need not be done at each step: see what is asked, tell others that the run goes on, show how it does.
-
-        What is asked within a step of several iterations waits for its end, so long as that comes soon.
-        """
-        if self._together is None and (not self.steps.is_between or now >= self._look_between_at):
+        """What need not be done at each step: see what is asked, tell others that the run goes on, show how it does."""
+        if self._together is None and not self._waits():
             self._look(self.steps.step)
-            self._look_between_at = now + _LONG_STEP
         if self.attempt.leads:
             self.attempt.record.beat()
         self._shown.between_steps(self.steps.step, self.values.latest, self.evidence, self.attempt.engine.history)
         if self._together is not None or not self.steps.is_between:
             self._look_at = now + _LOOK_SECONDS
 
+    def _waits(self) -> bool:
+        """Whether what is asked waits for the end of a step of several iterations, which is not known to be a long one.
+
+        The time counts from when the step was first seen here, and anew after each look within it.
+        """
+        if not self.steps.is_between:
+            return False
+        now = self._monotonic()
+        if self._within != self.steps.step:
+            self._within, self._look_within_at = self.steps.step, now + _LONG_STEP
+        return now < self._look_within_at
+
     def _look(self, step: int) -> None:
+        self._within = None
         is_replay = self.recorder is not None and self.recorder.is_replay  # it makes again what was asked for
         if self._requests is not None and not is_replay:
             self._requests.look(step)
