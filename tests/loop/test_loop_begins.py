@@ -1,8 +1,12 @@
 """The begin of a run that is stopped halfway is made up by its next step, and no part of it is done twice."""
 
+import json
+
+import pytest
 from loop_world import Work
 
 from seedbed.loop.live._requests import Requests
+from seedbed.loop.repro._plan import VARIABLE, Plan
 
 
 class Tracker:
@@ -42,7 +46,9 @@ def steps(work, run, num=2):
     return stopped
 
 
-def test_a_begin_that_ctrl_c_ends_as_it_asks_the_store_tells_trackers_once(tmp_path, monkeypatch):
+@pytest.fixture
+def _stopped_once(monkeypatch):
+    """Ctrl-C comes as the run asks the store for the first time."""
     real = Requests.open
     hit: list[int] = []
 
@@ -53,9 +59,26 @@ def test_a_begin_that_ctrl_c_ends_as_it_asks_the_store_tells_trackers_once(tmp_p
         return real(*given)
 
     monkeypatch.setattr(Requests, "open", once)
+
+
+@pytest.mark.usefixtures("_stopped_once")
+def test_a_begin_that_ctrl_c_ends_as_it_asks_the_store_tells_trackers_once(tmp_path):
     work, tracker = Work(), Tracker()
     assert steps(work, work.start(tmp_path, mirror=tracker)) == 1
     assert tracker.told == ["begin", (1, {"loss": 1.0}), "finish"]
+
+
+def test_what_compares_runs_begins_once_too(tmp_path, monkeypatch):
+    plan = Plan(traces=tmp_path / "t", store=tmp_path / "s", files=tmp_path / "f")
+    (tmp_path / "plan.json").write_text(plan.model_dump_json(), encoding="utf-8")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "plan.json"))
+    work, first = Work(), Tracker(stops_at="begin")
+    hooks = work.hooks()
+    assert steps(work, work.start(tmp_path / "s", mirror=first)) == 1
+    (path,) = plan.traces.glob("*.jsonl")
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [line for line in lines if line.get("kind") == "begin"] == lines[:1]
+    assert work.hooks() == hooks
 
 
 def test_a_begin_that_ctrl_c_ends_as_it_tells_a_tracker_goes_on_with_the_next_tracker(tmp_path):
