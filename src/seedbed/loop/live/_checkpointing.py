@@ -92,21 +92,23 @@ class Checkpointing:
 
         Raises as `write_checkpoint`.
         """
-        self._write(place, given)
+        is_newest = every is not None and not given
+        self._write(place, given, is_newest=is_newest)
         self._written[path] = self._steps.done
         if every is not None:
             self._served[every] = self._steps.iteration
-        self._last, self._is_current = place, every is not None and not given
+        self._last, self._is_current = place, is_newest
 
     def write_at(self, path: Path) -> None:
         """Write one at `path` that is not the loop's own."""
-        self._write(path, {})
+        self._write(path, {}, is_newest=False)
 
     def asked(self) -> str | None:
         """Write the checkpoint that somebody asked for, in words: where the loop writes its own, if that loses nothing.
 
         Beside it, where the loop chooses what it keeps there, as the best state, or gives values of its own; where it
-        writes none, in the run's folder. None where it is owed, since what runs the loop writes it later.
+        writes none, in the run's folder. The loop's own is the one that it wrote last, or went on from. None where it
+        is owed, since what runs the loop writes it later.
         """
         if self._write_asked is not None:
             told = self._write_asked()
@@ -121,8 +123,11 @@ class Checkpointing:
             told = f", beside {own.name}, which only the loop writes"
         else:
             path, told = own, ""
-        self._write(path, {})
-        return f"wrote {path.name} after step {self._steps.done}{told}"
+        self._write(path, {}, is_newest=True)
+        step, within = self._steps.done, ""
+        if self._why_between():
+            within = f", within step {step + 1}: a resume from it may be another run"
+        return f"wrote {path.name} after step {step}{within}{told}"
 
     def restore(self, path: Path) -> Mapping[str, Any] | None:
         """Go on from the checkpoint at `path`; what the loop gave it, None where there is nothing to resume.
@@ -136,6 +141,7 @@ class Checkpointing:
         _ = self._attempt.settings  # found before anything is loaded, with bounds from the values that the run began at
         load_parts(found, self._attempt.objects, path, is_alone=ranks is None)
         self._take_up(found["run"])
+        self._last, self._is_current = path, found["run"].get("is_newest", False)
         given: Mapping[str, Any] = found["given"]
         return given
 
@@ -220,13 +226,14 @@ class Checkpointing:
             return _BETWEEN if self._steps.position.delivered else _OVER
         return _LATER if steps["passes"] else ""
 
-    def _write(self, path: Path, given: Mapping[str, object]) -> None:
+    def _write(self, path: Path, given: Mapping[str, object], *, is_newest: bool) -> None:
+        """Write one; `is_newest` tells who goes on from it that the file may be replaced by the newest state."""
         objects = self._attempt.objects
         if self.together is None:
-            write_checkpoint(path, objects, self.state(), given)
+            write_checkpoint(path, objects, {**self.state(), "is_newest": is_newest}, given)
         else:
             self.together.settle(Place.CHECKPOINT, self._steps.step)
-            write_together(self.together.ranks, path, objects, self.state(), given)
+            write_together(self.together.ranks, path, objects, {**self.state(), "is_newest": is_newest}, given)
 
     def _resumable(self, path: Path) -> dict[str, Any] | None:
         found = read_checkpoint(path)
