@@ -74,12 +74,17 @@ class At(lightning.Callback):
 
 
 def trainer(folder: Path, *callbacks: Any, **options: Any) -> Any:
-    defaults = {"max_epochs": NUM_EPOCHS, "logger": False, "enable_checkpointing": False, "num_sanity_val_steps": 1}
+    defaults = {
+        "max_epochs": NUM_EPOCHS,
+        "logger": False,
+        "enable_checkpointing": False,
+        "num_sanity_val_steps": 1,
+        "accumulate_grad_batches": ACCUMULATED,
+        "gradient_clip_val": CLIPPED_TO,
+    }
     return lightning.Trainer(
         **{**defaults, **options},
         accelerator="cpu",
-        accumulate_grad_batches=ACCUMULATED,
-        gradient_clip_val=CLIPPED_TO,
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=str(folder),
@@ -276,6 +281,18 @@ def test_a_run_that_was_given_goes_on_after_the_fit(tmp_path: Path) -> None:
     assert run.step == NUM_STEPS
 
 
+def test_a_second_fit_with_the_run_of_the_first_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with seedbed.start(project="small", store=tmp_path / "store", runtime=RUNTIME, quiet=True) as run:
+        module = Module()
+        trainer(tmp_path, LightningCallback(run=run)).fit(module, loader())
+        step = run.step
+        with pytest.raises(Conflict, match="give the next training a run of its own, or let the callback start one"):
+            trainer(tmp_path, LightningCallback(run=run)).fit(module, loader())
+        assert run.step == step
+        run.result(accuracy=0.5)
+    assert status_of(run) is RunStatus.FINISHED
+
+
 def test_there_is_no_run_before_training_begins() -> None:
     with pytest.raises(Conflict, match="the run begins with the training"):
         _ = LightningCallback(project="small").run
@@ -314,17 +331,8 @@ class Often(lightning.Callback):
 
 def test_of_several_optimizers_each_has_settings_of_its_own(tmp_path: Path) -> None:
     callback, module = LightningCallback(project="two", store=tmp_path / "store", runtime=RUNTIME, quiet=True), Two()
-    options: dict[str, Any] = {"accumulate_grad_batches": 1, "gradient_clip_val": None}
-    fitted = lightning.Trainer(
-        max_epochs=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        accelerator="cpu",
-        callbacks=[callback, Often(callback)],
-        **options,
-    )
+    options: dict[str, Any] = {"max_epochs": 1, "accumulate_grad_batches": 1, "gradient_clip_val": None}
+    fitted = trainer(tmp_path, callback, Often(callback), **options)
     fitted.fit(module, loader())
     assert outcomes(callback.run) == ["EFFECTIVE"]
     rates = [optimizer.param_groups[0]["lr"] for optimizer in fitted.optimizers]

@@ -9,7 +9,7 @@ from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, TensorDataset
 
 import seedbed
-from seedbed.records import Commit, Event, run_events
+from seedbed.records import Commit, Event, Store, run_events
 
 QUIET_RUNTIME = {"sdpa": "off", "flash": "off", "amp": "off", "cdc": "off"}
 
@@ -31,7 +31,7 @@ class Work:
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-2)
         self.scheduler = lr_scheduler.CosineAnnealingLR(self.optimizer, T_max=48)
 
-    def start(self, store: Path, **more: Any) -> "seedbed.Run":
+    def start(self, store: Path | Store, **more: Any) -> "seedbed.Run":
         given = {"project": "tests", "store": store, "runtime": QUIET_RUNTIME, "quiet": True, **more}
         return seedbed.start(self.model, self.optimizer, self.scheduler, **given)
 
@@ -43,6 +43,13 @@ class Work:
         self.optimizer.step()
         self.scheduler.step()
         return loss
+
+    def micro_step(self, x: torch.Tensor, y: torch.Tensor, *, is_last: bool) -> None:
+        """The user's lines where several batches make one step of the optimizer; the scheduler stays."""
+        nn.functional.cross_entropy(self.model(x), y).backward()
+        if is_last:
+            self.optimizer.step()
+            self.optimizer.zero_grad()
 
     def weights(self) -> torch.Tensor:
         return torch.cat([weight.detach().flatten().clone() for weight in self.model.parameters()])

@@ -1,6 +1,6 @@
 """What the callbacks of training libraries share: their run, from the beginning of a training to its end."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, final
 
 from torch import Tensor, distributed
@@ -66,7 +66,7 @@ class Session:
             self._run = start(*objects, **self._options)
         else:
             self._run = self._given
-            self._run.bind(*objects)
+            _bind(self._run, objects)
         if clip is not None:
             self._run.bind_setting(BoundSetting(("clip", "norm"), clip, Limits.of_clip_norm(clip.read()), "clip"))
         if state and (why := _why_new(self._run.store, state)):
@@ -91,6 +91,22 @@ class Session:
             self.stopped = asked
         return self.stopped is not None
 
+    @property
+    def owes_checkpoint(self) -> bool:
+        """Whether the library is to save because somebody asked for it."""
+        return self._run is not None and self._run.owes_checkpoint
+
+    def settle(self, write: Callable[[], str]) -> bool:
+        """Between two steps: write the checkpoint that is owed, if one is, and answer; whether the training ends.
+
+        `write` says what was written, or raises what kept it from that.
+        """
+        try:
+            self.run.write_owed(write)
+        except StopRequested as asked:
+            self.stopped = asked
+        return self.stopped is not None
+
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps of the run; nothing while no training is under way."""
         return self.run.state_dict() if self.is_open else {}
@@ -103,6 +119,7 @@ class Session:
 
     def finish(self, results: Mapping[str, Any]) -> None:
         """The training has ended, with these results. Raises StopRequested for a run that somebody else has to end."""
+        self.settle(_ended_first)
         if self.stopped is not None and self._given is not None:
             raise self.stopped
         if self.stopped is not None:
@@ -123,6 +140,10 @@ class Session:
             self.run.__exit__(type(problem), problem, problem.__traceback__)
 
 
+def _ended_first() -> str:
+    raise Conflict("the training has ended first")
+
+
 def numbers_of(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values that a run can log: one number each, Python's, NumPy's or tensors of one element."""
     return {name: value for name, value in values.items() if _is_number(name, value)}
@@ -132,6 +153,17 @@ def results_of(values: Mapping[str, Any]) -> dict[str, Any]:
     """`values` under names of which none is the beginning of another: "val" beside "val/loss" becomes "val/value"."""
     groups = {name.rsplit("/", depth)[0] for name in values for depth in range(1, name.count("/") + 1)}
     return {f"{name}/value" if name in groups else name: value for name, value in values.items()}
+
+
+def _bind(run: Run, objects: Trained) -> None:
+    """Have a run that was given take what the library trains. Raises Conflict for one that has begun with others."""
+    try:
+        run.bind(*objects)
+    except Conflict as problem:
+        raise Conflict(
+            f"{problem}; a run is that of one training, whose optimizer it watches: give the next training a run of "
+            "its own, or let the callback start one"
+        ) from None
 
 
 def _require_whole_models(split_by: str) -> None:

@@ -62,11 +62,23 @@ class Checkpointing:
         self._served: dict[int, int] = {}  # by `every`, the iteration that wrote last
         self._last: Path | None = None
         self._is_current = False  # whether the last one is the loop's newest state, and no more than that
-        self._write_asked: Callable[[], str] | None = None
+        self._write_asked: Callable[[], str | None] | None = None
+        self.is_owed = False  # what `asked` left to be written later
 
-    def ask_by(self, write: Callable[[], str]) -> None:
-        """Have `write` write what somebody asks for from outside, and return what it wrote, in words."""
+    def ask_by(self, write: Callable[[], str | None]) -> None:
+        """Have `write` write what somebody asks for from outside, and return what it wrote, in words.
+
+        It returns None where it is written later: the checkpoint is owed until `write_owed`.
+        """
         self._write_asked = write
+
+    def write_owed(self, write: Callable[[], str]) -> tuple[str, str]:
+        """Have `write` write what is owed: what it wrote, in words, else why it did not. It is owed no more."""
+        self.is_owed = False
+        try:
+            return write(), ""
+        except Exception as problem:  # whatever a library raises: what was asked fails, and not the training
+            return "", f"{type(problem).__name__}: {problem}"
 
     def is_due(self, path: Path, every: int) -> bool:
         """Whether the steps have come to a multiple of `every` that was not written to `path` yet."""
@@ -80,24 +92,28 @@ class Checkpointing:
 
         Raises as `write_checkpoint`.
         """
-        self._write(place, given)
+        is_newest = every is not None and not given
+        self._write(place, given, is_newest=is_newest)
         self._written[path] = self._steps.done
         if every is not None:
             self._served[every] = self._steps.iteration
-        self._last, self._is_current = place, every is not None and not given
+        self._last, self._is_current = place, is_newest
 
     def write_at(self, path: Path) -> None:
         """Write one at `path` that is not the loop's own."""
-        self._write(path, {})
+        self._write(path, {}, is_newest=False)
 
-    def asked(self) -> str:
+    def asked(self) -> str | None:
         """Write the checkpoint that somebody asked for, in words: where the loop writes its own, if that loses nothing.
 
         Beside it, where the loop chooses what it keeps there, as the best state, or gives values of its own; where it
-        writes none, in the run's folder.
+        writes none, in the run's folder. The loop's own is the one that it wrote last, or went on from. None where it
+        is owed, since what runs the loop writes it later.
         """
         if self._write_asked is not None:
-            return self._write_asked()
+            told = self._write_asked()
+            self.is_owed |= told is None
+            return told
         own = self._last
         if own is None:
             path, told = Path("checkpoint"), "; it is in the run's folder, `run.restore` takes its path"
@@ -107,8 +123,11 @@ class Checkpointing:
             told = f", beside {own.name}, which only the loop writes"
         else:
             path, told = own, ""
-        self._write(path, {})
-        return f"wrote {path.name} after step {self._steps.done}{told}"
+        self._write(path, {}, is_newest=True)
+        step, within = self._steps.done, ""
+        if self._why_between():
+            within = f", within step {step + 1}: a resume from it may be another run"
+        return f"wrote {path.name} after step {step}{within}{told}"
 
     def restore(self, path: Path) -> Mapping[str, Any] | None:
         """Go on from the checkpoint at `path`; what the loop gave it, None where there is nothing to resume.
@@ -122,6 +141,7 @@ class Checkpointing:
         _ = self._attempt.settings  # found before anything is loaded, with bounds from the values that the run began at
         load_parts(found, self._attempt.objects, path, is_alone=ranks is None)
         self._take_up(found["run"])
+        self._last, self._is_current = path, found["run"].get("is_newest", False)
         given: Mapping[str, Any] = found["given"]
         return given
 
@@ -206,13 +226,14 @@ class Checkpointing:
             return _BETWEEN if self._steps.position.delivered else _OVER
         return _LATER if steps["passes"] else ""
 
-    def _write(self, path: Path, given: Mapping[str, object]) -> None:
+    def _write(self, path: Path, given: Mapping[str, object], *, is_newest: bool) -> None:
+        """Write one; `is_newest` tells who goes on from it that the file may be replaced by the newest state."""
         objects = self._attempt.objects
         if self.together is None:
-            write_checkpoint(path, objects, self.state(), given)
+            write_checkpoint(path, objects, {**self.state(), "is_newest": is_newest}, given)
         else:
             self.together.settle(Place.CHECKPOINT, self._steps.step)
-            write_together(self.together.ranks, path, objects, self.state(), given)
+            write_together(self.together.ranks, path, objects, {**self.state(), "is_newest": is_newest}, given)
 
     def _resumable(self, path: Path) -> dict[str, Any] | None:
         found = read_checkpoint(path)
