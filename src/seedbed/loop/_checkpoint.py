@@ -60,6 +60,10 @@ class _Part:
         return _shapes(self.read()) == _shapes(self.state)
 
 
+def _shapes(state: Mapping[str, Any]) -> dict[str, object]:
+    return {name: getattr(each, "shape", None) for name, each in state.items()}
+
+
 def load_parts(found: Mapping[str, Any], objects: LiveObjects, path: Path, *, is_alone: bool = True) -> None:
     """Load the models, optimizers and schedulers of a checkpoint; in several processes, each of them does.
 

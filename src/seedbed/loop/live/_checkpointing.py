@@ -125,7 +125,7 @@ class Checkpointing:
             path, told = own, ""
         self._write(path, {}, is_newest=True)
         step, within = self._steps.done, ""
-        if self._why_between():
+        if self._steps.is_between:
             within = f", within step {step + 1}: a resume from it may be another run"
         return f"wrote {path.name} after step {step}{within}{told}"
 
