@@ -180,5 +180,7 @@ def test_ctrl_c_ends_with_130(cli, monkeypatch):
 def test_the_store_comes_from_the_option_or_the_environment(cli, tmp_path, monkeypatch):
     finished(tmp_path / "elsewhere", "a")
     assert "a  " in cli("runs", "list", "--store", tmp_path / "elsewhere").out
-    monkeypatch.setenv("SEEDBED_STORE", str(tmp_path / "elsewhere"))
-    assert "a  " in cli("runs", "list").out
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for named in (str(tmp_path / "elsewhere"), "~/elsewhere"):
+        monkeypatch.setenv("SEEDBED_STORE", named)
+        assert "a  " in cli("runs", "list").out

@@ -50,20 +50,16 @@ def by_lightning(folder: Path, *, breaks: bool = False, kept: str | None = None)
     saves = lightning.callbacks.ModelCheckpoint(
         folder / "kept", every_n_train_steps=4, save_top_k=-1, filename="{step}"
     )
-    trainer = lightning.Trainer(
-        max_epochs=NUM_EPOCHS,
-        logger=False,
+    trainer = of_lightning.trainer(
+        folder,
+        *(callback, Acts(), saves),
+        enable_checkpointing=True,
         num_sanity_val_steps=0,
         limit_val_batches=0,
-        accelerator="cpu",
+        accumulate_grad_batches=1,
         devices=2,
         strategy="ddp",
         use_distributed_sampler=False,
-        gradient_clip_val=CLIPPED_TO,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=str(folder),
-        callbacks=[callback, Acts(), saves],
     )
     data: Any = torch.cat(epoch())
     rank = int(os.environ["RANK"])  # by itself, Lightning takes the rows in another order where several processes train

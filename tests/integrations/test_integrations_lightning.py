@@ -74,12 +74,17 @@ class At(lightning.Callback):
 
 
 def trainer(folder: Path, *callbacks: Any, **options: Any) -> Any:
-    defaults = {"max_epochs": NUM_EPOCHS, "logger": False, "enable_checkpointing": False, "num_sanity_val_steps": 1}
+    defaults = {
+        "max_epochs": NUM_EPOCHS,
+        "logger": False,
+        "enable_checkpointing": False,
+        "num_sanity_val_steps": 1,
+        "accumulate_grad_batches": ACCUMULATED,
+        "gradient_clip_val": CLIPPED_TO,
+    }
     return lightning.Trainer(
         **{**defaults, **options},
         accelerator="cpu",
-        accumulate_grad_batches=ACCUMULATED,
-        gradient_clip_val=CLIPPED_TO,
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=str(folder),
@@ -314,17 +319,8 @@ class Often(lightning.Callback):
 
 def test_of_several_optimizers_each_has_settings_of_its_own(tmp_path: Path) -> None:
     callback, module = LightningCallback(project="two", store=tmp_path / "store", runtime=RUNTIME, quiet=True), Two()
-    options: dict[str, Any] = {"accumulate_grad_batches": 1, "gradient_clip_val": None}
-    fitted = lightning.Trainer(
-        max_epochs=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        accelerator="cpu",
-        callbacks=[callback, Often(callback)],
-        **options,
-    )
+    options: dict[str, Any] = {"max_epochs": 1, "accumulate_grad_batches": 1, "gradient_clip_val": None}
+    fitted = trainer(tmp_path, callback, Often(callback), **options)
     fitted.fit(module, loader())
     assert outcomes(callback.run) == ["EFFECTIVE"]
     rates = [optimizer.param_groups[0]["lr"] for optimizer in fitted.optimizers]

@@ -80,8 +80,9 @@ class Fit:
         store = self.outside.store
         self.callback = LightningCallback(project="small", store=store, runtime=RUNTIME, quiet=quiet)
 
-    def ask(self, verb: str) -> None:
-        self.outside.ask(self.callback.run, verb)
+    def ask(self, *verbs: str) -> None:
+        for verb in verbs:
+            self.outside.ask(self.callback.run, verb)
 
     def train(self, *before: Any, ckpt_path: Path | None = None) -> Any:
         """Train; the run."""
@@ -113,13 +114,6 @@ def steps_in(path: Path) -> int:
     return int(torch.load(path, weights_only=True)["callbacks"]["LightningCallback"]["steps"]["step"])
 
 
-def told_of(step: int, num: int) -> tuple[int, str]:
-    """The step whose checkpoint is written when it is asked for after that batch of the step, and what is told."""
-    if num == ACCUMULATED:
-        return step + 1, f"wrote asked-step={step + 1}.ckpt after step {step + 1}"
-    return step + 1, f"asked-step={step + 1}.ckpt will be written after step {step + 1}, which has begun"
-
-
 @pytest.mark.parametrize("num", range(1, ACCUMULATED + 1))
 def test_what_is_asked_within_a_step_is_answered_at_its_end(num: int, tmp_path: Path) -> None:
     stopped, kept = Fit(tmp_path / "stop"), Fit(tmp_path)
@@ -139,8 +133,10 @@ def test_a_stop_within_a_step_ends_after_it_and_the_resume_loses_no_gradient(
 ) -> None:
     first, second, plain = Fit(tmp_path), Fit(tmp_path), Fit(tmp_path / "plain")
     run = first.train(After(step * ACCUMULATED + num, lambda: first.ask("stop")))
-    kept_at, told = told_of(step, num)
-    assert first.answers == [f"DONE: stopped after step {step + num // ACCUMULATED}; {told}"]
+    kept_at = step + 1
+    assert first.answers == [
+        f"DONE: stopped after step {kept_at}; wrote asked-step={kept_at}.ckpt after step {kept_at}"
+    ]
     assert (run.step, run.iteration, status_of(run)) == (kept_at, kept_at * ACCUMULATED, RunStatus.INTERRUPTED)
     assert first.kept == [f"asked-step={kept_at}.ckpt"]
     resumed = second.train(ckpt_path=tmp_path / first.kept[0])
@@ -152,11 +148,11 @@ def test_a_stop_within_a_step_ends_after_it_and_the_resume_loses_no_gradient(
 @pytest.mark.usefixtures("_long_steps")
 @pytest.mark.parametrize("num", range(1, ACCUMULATED + 1))
 @pytest.mark.parametrize("step", [0, LAST - 1])
-def test_a_checkpoint_within_a_step_has_the_name_that_was_told(step: int, num: int, tmp_path: Path) -> None:
+def test_a_checkpoint_within_a_step_is_answered_when_it_is_there(step: int, num: int, tmp_path: Path) -> None:
     fit = Fit(tmp_path)
     run = fit.train(After(step * ACCUMULATED + num, lambda: fit.ask("checkpoint")))
-    kept_at, told = told_of(step, num)
-    assert fit.answers == [f"DONE: {told}"]
+    kept_at = step + 1
+    assert fit.answers == [f"DONE: wrote asked-step={kept_at}.ckpt after step {kept_at}"]
     assert fit.kept == [f"asked-step={kept_at}.ckpt"]
     assert steps_in(tmp_path / fit.kept[0]) == kept_at
     assert (run.step, status_of(run)) == (LAST, RunStatus.FINISHED)
@@ -168,14 +164,52 @@ class FullDisk(Module):
 
 
 @pytest.mark.usefixtures("_long_steps")
-def test_a_promised_checkpoint_that_cannot_be_written_is_told_of_and_does_not_end_the_fit(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("num", [1, ACCUMULATED])
+def test_a_checkpoint_that_cannot_be_written_is_answered_as_failed_and_the_fit_goes_on(
+    num: int, tmp_path: Path
 ) -> None:
-    fit = Fit(tmp_path, FullDisk(), quiet=False)
-    run = fit.train(After(1, lambda: fit.ask("checkpoint")))
-    assert (run.step, status_of(run), fit.kept) == (LAST, RunStatus.FINISHED, [])
-    told = "asked-step=1.ckpt, which was asked for, was not written: OSError: no space is left"
-    assert told in capsys.readouterr().err
+    fit = Fit(tmp_path, FullDisk())
+    run = fit.train(After(num, lambda: fit.ask("checkpoint")), After(2 * ACCUMULATED + num, lambda: fit.ask("stop")))
+    assert (run.step, status_of(run), fit.kept) == (3, RunStatus.INTERRUPTED, [])
+    why = "no checkpoint was written: OSError: no space is left"
+    assert fit.answers == [f"FAILED: {why}", f"FAILED: stopped after step 3; {why}"]
+
+
+class BreaksIn(Module):
+    """Raises in batch `num`, counted from 1."""
+
+    def __init__(self, num: int) -> None:
+        super().__init__()
+        self._left = num
+
+    def training_step(self, batch: Tensor, batch_idx: int) -> Any:
+        self._left -= 1
+        if self._left == 0:
+            raise ValueError("a bad batch")
+        return super().training_step(batch, batch_idx)
+
+
+@pytest.mark.usefixtures("_long_steps")
+def test_a_fit_that_ends_before_the_end_of_the_step_answers_that_no_checkpoint_was_written(tmp_path: Path) -> None:
+    fit = Fit(tmp_path, BreaksIn(3))
+    with pytest.raises(ValueError, match="a bad batch"):
+        fit.train(After(1, lambda: fit.ask("checkpoint")))
+    (answer,) = fit.answers
+    assert answer == "FAILED: no checkpoint was written: the attempt ended first: ValueError: a bad batch"
+    assert (status_of(fit.callback.run), fit.kept) == (RunStatus.FAILED, [])
+
+
+@pytest.mark.usefixtures("_long_steps")
+def test_one_checkpoint_serves_all_that_is_asked_within_its_step_in_order(tmp_path: Path) -> None:
+    fit = Fit(tmp_path)
+    run = fit.train(
+        After(1, lambda: fit.ask("checkpoint")),
+        After(2, lambda: fit.ask("checkpoint", "stop", "checkpoint")),
+    )
+    wrote = "wrote asked-step=1.ckpt after step 1"
+    assert fit.answers[:3] == [f"DONE: {wrote}"] * 2 + [f"DONE: stopped after step 1; {wrote}"]
+    assert [answer.partition(":")[0] for answer in fit.answers[3:]] == ["REFUSED"]
+    assert (run.step, status_of(run), fit.kept) == (1, RunStatus.INTERRUPTED, ["asked-step=1.ckpt"])
 
 
 class LeavesEpoch(Module):

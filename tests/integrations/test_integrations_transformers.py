@@ -205,7 +205,7 @@ def test_a_change_that_is_asked_for_from_outside_is_made_between_two_steps(tmp_p
 def test_a_checkpoint_that_is_asked_for_is_the_trainers_own(tmp_path: Path) -> None:
     outside = Outside(tmp_path)
     callback, _ = asked(tmp_path, outside, lambda run: outside.ask(run, "checkpoint"))
-    assert outside.answers(callback.run) == ["DONE: the Trainer will save checkpoint-4 before it goes on"]
+    assert outside.answers(callback.run) == ["DONE: wrote checkpoint-4 after step 4"]
     assert [path.name for path in (tmp_path / "kept").iterdir()] == ["checkpoint-4"]
 
 

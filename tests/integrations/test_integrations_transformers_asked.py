@@ -68,10 +68,10 @@ def kept_in(folder: Path) -> list[str]:
 @pytest.mark.parametrize("num", range(1, ACCUMULATED))
 def test_what_is_asked_within_a_step_is_answered_at_its_end(num: int, tmp_path: Path) -> None:
     run, answers = asked(tmp_path / "stop", "stop", 2, num)
-    assert answers == ["DONE: stopped after step 3; the Trainer will save checkpoint-3 before it goes on"]
+    assert answers == ["DONE: stopped after step 3; wrote checkpoint-3 after step 3"]
     assert (run.step, status_of(run), kept_in(tmp_path / "stop")) == (3, RunStatus.INTERRUPTED, ["checkpoint-3"])
     run, answers = asked(tmp_path, "checkpoint", 0, num)
-    assert answers == ["DONE: the Trainer will save checkpoint-1 before it goes on"]
+    assert answers == ["DONE: wrote checkpoint-1 after step 1"]
     assert (run.step, status_of(run), kept_in(tmp_path)) == (LAST, RunStatus.FINISHED, ["checkpoint-1"])
 
 
@@ -80,7 +80,7 @@ def test_what_is_asked_within_a_step_is_answered_at_its_end(num: int, tmp_path: 
 def test_a_stop_within_a_step_ends_after_it_and_the_resume_loses_nothing(num: int, tmp_path: Path) -> None:
     run, answers = asked(tmp_path, "stop", 2, num)
     assert (run.step, run.iteration, status_of(run)) == (3, 3 * ACCUMULATED, RunStatus.INTERRUPTED)
-    assert answers == ["DONE: stopped after step 2; the Trainer will save checkpoint-3 after step 3, which has begun"]
+    assert answers == ["DONE: stopped after step 3; wrote checkpoint-3 after step 3"]
     assert kept_in(tmp_path) == ["checkpoint-3"]
     second = callback_of(tmp_path)
     resumed = accumulating(tmp_path, second)
@@ -94,10 +94,10 @@ def test_a_stop_within_a_step_ends_after_it_and_the_resume_loses_nothing(num: in
 @pytest.mark.usefixtures("_long_steps")
 @pytest.mark.parametrize("num", range(1, ACCUMULATED))
 @pytest.mark.parametrize("step", [0, LAST - 1])
-def test_a_checkpoint_within_a_step_has_the_name_that_was_told(step: int, num: int, tmp_path: Path) -> None:
+def test_a_checkpoint_within_a_step_is_answered_when_it_is_there(step: int, num: int, tmp_path: Path) -> None:
     run, answers = asked(tmp_path, "checkpoint", step, num)
     name = f"checkpoint-{step + 1}"
-    assert answers == [f"DONE: the Trainer will save {name} after step {step + 1}, which has begun"]
+    assert answers == [f"DONE: wrote {name} after step {step + 1}"]
     assert kept_in(tmp_path) == [name]
     state = transformers.TrainerState.load_from_json(str(tmp_path / "kept" / name / "trainer_state.json"))
     assert state.global_step == step + 1
@@ -132,9 +132,11 @@ def test_a_stop_within_a_step_that_is_left_with_its_epoch_ends_there_with_a_chec
     assert kept_in(tmp_path) == ["checkpoint-1"]
 
 
-@pytest.mark.parametrize(("verb", "expected"), [("checkpoint", "checkpoint-5"), ("stop", "checkpoint-4")])
+@pytest.mark.parametrize(
+    ("verb", "step", "kept_at"), [("checkpoint", 6, 7), ("stop", 6, 6), ("checkpoint", 4, 4)], ids=str
+)
 def test_a_checkpoint_is_saved_though_the_trainer_keeps_only_the_best_and_this_is_none(
-    verb: str, expected: str, tmp_path: Path
+    verb: str, step: int, kept_at: int, tmp_path: Path
 ) -> None:
     outside = Outside(tmp_path)
     callback = TransformersCallback(project="small", store=outside.store, runtime=RUNTIME, quiet=True)
@@ -145,10 +147,9 @@ def test_a_checkpoint_is_saved_though_the_trainer_keeps_only_the_best_and_this_i
         "metric_for_best_model": "loss",
         "greater_is_better": True,  # the loss falls, so only the first evaluation is the best
     }
-    at_evaluation = At(4, lambda: outside.ask(callback.run, verb))
+    at_evaluation = At(step, lambda: outside.ask(callback.run, verb))
     trained = trainer(tmp_path, at_evaluation, callback, **best)
     trained.train()
-    told = "the Trainer will save a checkpoint after this evaluation or after the next step"
     (answer,) = outside.answers(callback.run)
-    assert answer.endswith(told)
-    assert kept_in(tmp_path) == ["checkpoint-2", expected]
+    assert answer.endswith(f"wrote checkpoint-{kept_at} after step {kept_at}")
+    assert kept_in(tmp_path) == ["checkpoint-2", f"checkpoint-{kept_at}"]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import final
 
 import pytest
@@ -91,6 +92,12 @@ class Outside:
 def let_steps_last_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have what is asked within a step answered there, as in a step that lasts too long to wait for its end."""
     monkeypatch.setattr("seedbed.loop.live._live_run._LONG_STEP", 0.0)
+
+
+def while_paused(monkeypatch: pytest.MonkeyPatch, *calls: Callable[[], object]) -> None:
+    """Have a paused run call one of these instead of each second that it waits; none may be missing."""
+    left = list(calls)
+    monkeypatch.setattr("seedbed.loop.live._requests.time", SimpleNamespace(sleep=lambda _: left.pop(0)()))
 
 
 def same_weights(one: nn.Module, other: nn.Module) -> bool:

@@ -64,6 +64,25 @@ def local(width: int) -> Any:
 
 class Colour(enum.Enum):
     RED = 1
+    BLUE = Size(0, 255)
+    OWN = Plain(1)
+
+
+class Spelt(enum.StrEnum):
+    RED = "red"
+
+
+class Rights(enum.IntFlag):
+    READ = 1
+    WRITE = 2
+
+
+class Former(enum.Enum):
+    SMALL = 64
+
+
+class Later(enum.Enum):
+    SMALL = 128
 
 
 @pytest.mark.parametrize(
@@ -89,7 +108,11 @@ class Colour(enum.Enum):
         (datetime.date(2020, 1, 2), "2020-01-02"),
         (1 + 2j, "(1+2j)"),
         (pathlib.PurePosixPath("a/b"), "a/b"),
-        (Colour.RED, "RED"),
+        (Colour.RED, {"name": "RED", "value": 1}),
+        (Colour.BLUE, {"name": "BLUE", "value": plain_config({"x": Size(0, 255)}).values["x"]}),
+        (Spelt.RED, {"name": "RED", "value": "red"}),
+        (Rights.READ | Rights.WRITE, {"name": "READ|WRITE", "value": 3}),
+        ({Colour.RED: 1}, {"RED": 1}),
         (torch.float32, "torch.float32"),
         (torch.device("cpu"), "cpu"),
         (str.lower, "builtins.str.lower"),
@@ -142,6 +165,7 @@ def test_an_object_whose_content_nobody_knows_is_said_to_be_unknown(value, recor
     [
         ({"opt": Opt(8)}, {"opt": Opt(64)}, "config/opt/width differs: 8 / 64"),
         ({"a": Opt(inner=Opt(8))}, {"a": Opt(inner=Opt(9))}, "config/a/inner/width differs: 8 / 9"),
+        ({"size": Former.SMALL}, {"size": Later.SMALL}, "config/size/value differs: 64 / 128"),
         ({"api_key": Plain(8)}, {"api_key": Plain(64)}, "nobody said which config_objects either run used"),
     ],
 )
@@ -154,6 +178,12 @@ def test_objects_that_differ_are_never_the_same_input(tmp_path, one, other, says
     exact = compare_under_each(*found)[0]
     assert not exact.comparable
     assert any(says in each for each in exact.reasons)
+
+
+def test_a_member_whose_value_nobody_knows_is_recorded_by_its_name_and_said_to_be_unknown():
+    config = plain_config({"x": Colour.OWN})
+    recorded = {"name": "OWN", "value": f"{__name__}.Plain, content unknown"}
+    assert (config.values["x"], config.is_whole) == (recorded, False)
 
 
 def test_a_shared_part_is_no_cycle():

@@ -90,7 +90,8 @@ def test_a_name_that_is_taken_is_refused_at_that_line(tmp_path):
 
 def test_without_a_store_it_is_the_one_that_commands_use(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for named, folder in (("", ".seedbed"), ("other", "other")):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for named, folder in (("", ".seedbed"), ("other", "other"), ("~/mine", f"{tmp_path}/home/mine")):
         monkeypatch.setenv("SEEDBED_STORE", named)
         with seedbed.start(project="p", quiet=True) as run:
             run.result(x=1)

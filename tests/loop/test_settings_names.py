@@ -36,6 +36,10 @@ LOOP = SettingNames({f"owner.{short}": short for short in FOUND})
         ("Learning Rate", "lr"),
         ("rate", "lr"),
         ("owner.learning-rate", "lr"),
+        ("learning_rat", "lr"),
+        ("owner.lerning rate", "lr"),
+        ("weigthdecay", "weight_decay"),
+        ("acumulation_steps", "accumulation"),
         ("wd", "weight_decay"),
         ("decay", "weight_decay"),
         ("p", "dropout"),
@@ -93,7 +97,7 @@ def test_the_number_of_a_layer_or_group_alone_is_no_likeness(name: str, near: li
     assert nearest(name, known) == near
 
 
-@pytest.mark.parametrize("name", ["clip", "clip.norm", "critic.clip_norm", "accumulation"])
+@pytest.mark.parametrize("name", ["clip", "clip.norm", "critic.clip_norm", "accumulation", "max_gard_norm"])
 def test_a_setting_that_the_loop_has_not_used_yet_is_told_with_the_call_that_makes_it_one(name: str) -> None:
     with pytest.raises(NotFound, match=r"; \S+ is a setting from the first run.(clip|accumulation) on; run.settings"):
         SettingNames({"optimizer.lr": "lr"}).resolve(name)

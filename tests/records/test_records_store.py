@@ -72,6 +72,17 @@ def test_a_marker_of_the_future_is_refused_and_a_damaged_one_named(tmp_path, mar
         Store.open(tmp_path / "store", create=True)
 
 
+def test_a_text_may_begin_with_the_home_folder_and_a_path_is_taken_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert Store.open("~/a", create=True).work == tmp_path / "home" / "a"
+    assert Store.open(tmp_path / "home" / "a").name == Store.open("~/a").name
+    assert Store.open(Path("~/b"), create=True).name == "~/b"
+    assert (tmp_path / "~" / "b").is_dir()
+    with pytest.raises(InvalidInput, match="the store ~nobody-here/a is in a home folder that nobody here has"):
+        Store.open("~nobody-here/a", create=True)
+
+
 def test_opening_and_reading_write_nothing(store):
     commit(store, "r1")
     store.start(PROJECT, "r2", TRAINING).failed("no")

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, final
 
+from seedbed.errors import NotFound
 from seedbed.integrations._extras import require
 from seedbed.integrations._library_clip import LibraryClip
 from seedbed.integrations._session import Session, Trained
@@ -44,7 +45,6 @@ class LightningCallback(_Callback):  # type: ignore[misc]  # its library is impo
         self._clip: LibraryClip | None = None
         self._of_step: Collection[str] = ()
         self._is_within_step = False  # its gradients, which no checkpoint keeps, are not used yet
-        self._owed = ""  # the checkpoint that was promised for the end of the step
 
     @property
     def run(self) -> Run:
@@ -54,7 +54,6 @@ class LightningCallback(_Callback):  # type: ignore[misc]  # its library is impo
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Bind the objects: checkpoints, which are loaded one by one, are all loaded now."""
         saved, self._saved, self._seen = self._saved, {}, dict(trainer.callback_metrics)
-        self._owed = ""
         optimizers = dict(zip(_names(len(trainer.optimizers)), trainer.optimizers, strict=True))
         schedules = [config.scheduler for config in trainer.lr_scheduler_configs]
         schedulers = {
@@ -66,7 +65,7 @@ class LightningCallback(_Callback):  # type: ignore[misc]  # its library is impo
         self._clip = _clip_of(trainer)
         objects = Trained(pl_module, _given(optimizers), _given(schedulers))
         run = self._session.begin(objects, saved, self._clip, split_by=_split_by(trainer))
-        run.checkpoint_by(lambda: self._save(trainer))
+        run.checkpoint_by(lambda: None if self._is_within_step else _write(trainer, run.step))
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Open the step; who asks for something within it has it at its end."""
@@ -114,28 +113,9 @@ class LightningCallback(_Callback):  # type: ignore[misc]  # its library is impo
 
     def _end_step(self, trainer: Any) -> None:
         """Close what is open, and at the end of the whole step write and stop where somebody asked for it."""
-        is_asked_to_stop = self._session.end_step()
-        if self._is_within_step:
-            return
-        if self._owed:
-            self._write_owed(trainer)
-        trainer.should_stop |= is_asked_to_stop
-
-    def _save(self, trainer: Any) -> str:
-        """Write a checkpoint of Lightning's, within a step at its end; what was done, in words."""
-        step = self.run.step
-        if self._is_within_step:
-            self._owed = _name_of(step + 1)
-            return f"{self._owed} will be written after step {step + 1}, which has begun"
-        _write(trainer, _name_of(step))
-        return f"wrote {_name_of(step)} after step {step}"
-
-    def _write_owed(self, trainer: Any) -> None:
-        name, self._owed = self._owed, ""
-        try:
-            _write(trainer, name)
-        except Exception as problem:  # whatever its plugins raise: what was asked fails, and not the training
-            self.run.say(f"{name}, which was asked for, was not written: {type(problem).__name__}: {problem}")
+        self._session.end_step()
+        if not self._is_within_step:
+            trainer.should_stop |= self._session.settle(lambda: _write(trainer, self.run.step))
 
     def _log_new(self, trainer: Any, step: Mapping[str, Any] | None = None) -> None:
         """Log the metrics that are new; with `step`, at the end of a training step, to whose values it is added.
@@ -179,12 +159,13 @@ def _clip_of(trainer: Any) -> LibraryClip | None:
     )
 
 
-def _name_of(step: int) -> str:
-    return f"asked-step={step}.ckpt"
-
-
-def _write(trainer: Any, name: str) -> None:
-    trainer.save_checkpoint(Path(trainer.default_root_dir) / name)
+def _write(trainer: Any, step: int) -> str:
+    """Write a checkpoint of Lightning's; what was written, in words. Raises NotFound where it is not there."""
+    path = Path(trainer.default_root_dir) / f"asked-step={step}.ckpt"
+    trainer.save_checkpoint(path)
+    if trainer.is_global_zero and not path.exists():
+        raise NotFound(f"{path.name} is not there; a plugin that writes in the background may still do so")
+    return f"wrote {path.name} after step {step}"
 
 
 def _loss_of(outputs: Any, divided_by: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What the callbacks of training libraries share: their run, from the beginning of a training to its end."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, final
 
 from torch import Tensor, distributed
@@ -91,6 +91,22 @@ class Session:
             self.stopped = asked
         return self.stopped is not None
 
+    @property
+    def owes_checkpoint(self) -> bool:
+        """Whether the library is to save because somebody asked for it."""
+        return self._run is not None and self._run.owes_checkpoint
+
+    def settle(self, write: Callable[[], str]) -> bool:
+        """Between two steps: write the checkpoint that is owed, if one is, and answer; whether the training ends.
+
+        `write` says what was written, or raises what kept it from that.
+        """
+        try:
+            self.run.write_owed(write)
+        except StopRequested as asked:
+            self.stopped = asked
+        return self.stopped is not None
+
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps of the run; nothing while no training is under way."""
         return self.run.state_dict() if self.is_open else {}
@@ -103,6 +119,7 @@ class Session:
 
     def finish(self, results: Mapping[str, Any]) -> None:
         """The training has ended, with these results. Raises StopRequested for a run that somebody else has to end."""
+        self.settle(_ended_first)
         if self.stopped is not None and self._given is not None:
             raise self.stopped
         if self.stopped is not None:
@@ -121,6 +138,10 @@ class Session:
         """The training was ended by `problem`; of a run that it was given, the block is told."""
         if self.is_open and self._given is None:
             self.run.__exit__(type(problem), problem, problem.__traceback__)
+
+
+def _ended_first() -> str:
+    raise Conflict("the training has ended first")
 
 
 def numbers_of(values: Mapping[str, Any]) -> dict[str, Any]:

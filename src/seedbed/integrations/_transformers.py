@@ -2,8 +2,10 @@
 
 import base64
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, final
 
+from seedbed.errors import NotFound
 from seedbed.integrations._extras import require
 from seedbed.integrations._library_clip import LibraryClip
 from seedbed.integrations._session import Session, Trained
@@ -30,8 +32,6 @@ class TransformersCallback(_library.TrainerCallback, _library.ExportableState): 
         self._session = Session(run, options)
         self._results: dict[str, Any] = {}
         self._clip: LibraryClip | None = None
-        self._owes_save = False  # until the Trainer has saved
-        self._next_save = ""
 
     @property
     def run(self) -> Run:
@@ -40,20 +40,21 @@ class TransformersCallback(_library.TrainerCallback, _library.ExportableState): 
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Bind the objects, which the Trainer has made and loaded by now."""
-        self._results, self._owes_save = {}, False
+        self._results = {}
         kept = state.stateful_callbacks.get(type(self).__name__, {}).get("attributes", {})
         self._clip = _clip_of(args, kwargs["optimizer"])
         objects = Trained(kwargs["model"], kwargs["optimizer"], kwargs["lr_scheduler"])
         saved = _decoded(kept.get("run", ""))
-        self._session.begin(objects, saved, self._clip, split_by=_split_by(args)).checkpoint_by(self._save)
+        run = self._session.begin(objects, saved, self._clip, split_by=_split_by(args))
+        run.checkpoint_by(lambda: None)  # only the Trainer can save, after the end of the step
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Open the step."""
-        self._begin_step(state)
+        self._session.begin_step()
 
     def on_substep_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Another batch of the same step begins; who asks for something now has it at the end of that step."""
-        self._begin_step(state)
+        self._session.begin_step()
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """The Trainer has clipped."""
@@ -62,18 +63,17 @@ class TransformersCallback(_library.TrainerCallback, _library.ExportableState): 
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Close the step; save or stop where somebody asked for it."""
-        self._next_save = _save_after(args, state, control)
         control.should_training_stop |= self._session.end_step()
-        control.should_save |= self._owes_save
+        control.should_save |= self._session.owes_checkpoint
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Before the training ends, save and stop where that was asked for and did not come at the end of a step."""
+        """Save and stop where that was asked for and did not come at the end of a step."""
         control.should_training_stop |= self._session.stopped is not None
-        control.should_save |= self._owes_save and control.should_training_stop
+        control.should_save |= self._session.owes_checkpoint
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """The Trainer has saved."""
-        self._owes_save = False
+        """The Trainer has saved: who asked for it has the answer now."""
+        control.should_training_stop |= self._session.settle(lambda: _saved(args, state))
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         """Log what the Trainer logs, for the step that was taken last."""
@@ -90,21 +90,14 @@ class TransformersCallback(_library.TrainerCallback, _library.ExportableState): 
         kept = self._session.state()
         return {"args": {}, "attributes": {"run": _encoded(kept)} if kept else {}}
 
-    def _begin_step(self, state: Any) -> None:
-        self._next_save = f"checkpoint-{state.global_step + 1} after step {state.global_step + 1}, which has begun"
-        self._session.begin_step()
 
-    def _save(self) -> str:
-        """Have the Trainer save its own checkpoint, which it does at the end of a step alone; what it will do."""
-        self._owes_save = True
-        return f"the Trainer will save {self._next_save}"
-
-
-def _save_after(args: Any, state: Any, control: Any) -> str:
-    """What the Trainer saves if it is asked at the end of this step: by its own count, that of its folders' names."""
-    if control.should_evaluate and args.save_strategy == "best":  # it then forgets that it was asked
-        return "a checkpoint after this evaluation or after the next step"
-    return f"checkpoint-{state.global_step} before it goes on"
+def _saved(args: Any, state: Any) -> str:
+    """What the Trainer has saved after this step, by its own count. Raises NotFound where it is not there."""
+    name, last = f"checkpoint-{state.global_step}", "trainer_state.json"  # which it writes last
+    folder = Path(args.output_dir)
+    if not any((place / last).is_file() for place in (folder / name, *folder.glob(f"*/{name}"))):  # of a trial
+        raise NotFound(f"{name} in {folder.name} has no {last}, though the Trainer has saved")
+    return f"wrote {name} after step {state.global_step}"
 
 
 def _split_by(args: Any) -> str:

@@ -11,7 +11,6 @@ from seedbed.change import ChangeEngine, ChangeJournal, ChangeRecord, ChangeStat
 from seedbed.change.bindings.rates._rate_driver import let_go
 from seedbed.contracts import RunStatus, Stage
 from seedbed.errors import Conflict, NotFound
-from seedbed.loop._objects import bound_together
 from seedbed.loop.ranks._copied_journal import CopiedJournal, packed_entries, unpacked_entries
 from seedbed.loop.ranks._ranks import Place, Ranks
 from seedbed.loop.settings import FINDERS, BoundSetting, LiveObjects, SettingFinder, Settings
@@ -155,7 +154,7 @@ class Attempt:
         taken = [kind for kind in kinds if getattr(self.objects, kind).keys() & getattr(objects, kind).keys()]
         if self._engine is not None and taken:
             raise Conflict(f"bind: the run has begun with other {', '.join(taken)}; bind before its first step")
-        together = bound_together(self.objects, objects)
+        together = self.objects.updated(objects)
         if self._engine is None:
             self._settings = Settings(together, self._overrides, self._finders)
             for setting in self._kept_elsewhere:
@@ -172,7 +171,7 @@ class Attempt:
     def bind_loader(self, loader: object) -> None:
         """Take this loader in the place of the one before."""
         if self.objects.loaders.get("") is not loader:
-            self.objects = bound_together(self.objects, LiveObjects(loaders={"": loader}))
+            self.objects = self.objects.updated(LiveObjects(loaders={"": loader}))
             self.settings.add(LiveObjects(loaders={"": loader}))
             self._restore_late()
 

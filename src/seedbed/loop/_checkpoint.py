@@ -57,10 +57,7 @@ class _Part:
     @property
     def is_alike(self) -> bool:
         """Whether both states hold tensors of the same names and shapes."""
-        shapes = [
-            {key: getattr(each, "shape", None) for key, each in part.items()} for part in (self.read(), self.state)
-        ]
-        return shapes[0] == shapes[1]
+        return _shapes(self.read()) == _shapes(self.state)
 
 
 def _shapes(state: Mapping[str, Any]) -> dict[str, object]:

@@ -12,6 +12,7 @@ import torch
 
 from seedbed.errors import InvalidInput
 from seedbed.loop._config_objects import TEXTS, fields_of, in_digest, name_of, says_all
+from seedbed.loop.provenance._arrays import has_plain_bytes
 from seedbed.records.canonical._canonical import LARGEST_EXACT
 
 __all__ = ["PlainConfig", "plain_config"]
@@ -37,10 +38,11 @@ def plain_config(given: Mapping[str, object]) -> PlainConfig:
 
     Tensors and arrays of numbers are lists of them, or one number, and where they are large a digest, as bytes are.
     Objects that are made of named values are objects of these: data classes, named tuples, namespaces, models of
-    pydantic, classes of attrs, partial functions. What is no JSON value is named by its text where that is the same in
-    every process: paths, enumerations, types, functions, dates, torch's devices and data types. Other objects are named
-    by their class, and the configuration is not whole. Raises InvalidInput, with the place, for one that holds itself
-    or is nested deeper than 64 levels, and for names that are too long or are equal as texts, such as 1 and "1".
+    pydantic, classes of attrs, partial functions; a member of an enumeration is its name and its value, and as a key
+    its name. What is no JSON value is named by its text where that is the same in every process: paths, types,
+    functions, dates, torch's devices and data types. Other objects are named by their class, and the configuration is
+    not whole. Raises InvalidInput, with the place, for one that holds itself or is nested deeper than 64 levels, and
+    for names that are too long or are equal as texts, such as 1 and "1".
     """
     reading = _Reading()
     values = reading.mapping(given, (), ())
@@ -55,8 +57,9 @@ class _Reading:
     is_whole: bool = True
 
     def plain(self, value: Any, place: _Place, within: tuple[int, ...]) -> Any:
-        if isinstance(value, enum.Enum):
-            return value.name
+        if isinstance(value, enum.Enum):  # before texts and numbers, which it may be too
+            member = {"name": value.name, "value": value.value}
+            return self.mapping(member, place, _inside(value, place, within))
         if isinstance(value, str):
             return _text(value)
         if value is None or isinstance(value, bool | int | float):
@@ -129,9 +132,7 @@ def _text(value: str) -> str:
 def _numbers(value: "torch.Tensor | np.ndarray[Any, Any] | np.generic") -> Any:
     """The elements as Python's own; None where there are none to read, or too many to be a configuration."""
     if isinstance(value, torch.Tensor):
-        if value.is_meta or value.is_nested or value.layout is not torch.strided or value.is_quantized:
-            return None
-        return value.tolist() if value.numel() <= _MOST_ELEMENTS else None
+        return value.tolist() if has_plain_bytes(value) and value.numel() <= _MOST_ELEMENTS else None
     if value.size > _MOST_ELEMENTS or value.dtype.kind not in "biufcUS":
         return None
     return np.asarray(value, _LONG.get(value.dtype.char, value.dtype)).tolist()

@@ -17,6 +17,8 @@ from uuid import UUID
 import numpy as np
 import torch
 
+from seedbed.loop.provenance._arrays import has_plain_bytes
+
 __all__ = ["TEXTS", "fields_of", "in_digest", "name_of", "says_all"]
 
 TEXTS = (
@@ -107,7 +109,7 @@ def _bytes_of(value: "torch.Tensor | np.ndarray[Any, Any]") -> bytes | None:
     """The elements as bytes, in order; None where there are none to read."""
     if isinstance(value, np.ndarray):
         return None if value.dtype.hasobject else value.tobytes()
-    if value.is_meta or value.is_nested or value.layout is not torch.strided or value.is_quantized:
+    if not has_plain_bytes(value):
         return None
     whole = value.detach().cpu().resolve_conj().resolve_neg().contiguous().flatten()
     return whole.view(torch.uint8).numpy().tobytes()

@@ -13,11 +13,19 @@ from seedbed.errors import InvalidInput
 from seedbed.gate import block_bootstrap, bounded_mean
 from seedbed.gate.bounds._bootstrap import FEWEST
 from seedbed.loop._values import number_of, require_names, require_numbers_in
+from seedbed.records import canonical_json
 
-__all__ = ["nested", "result_of"]
+__all__ = ["added", "nested", "result_of"]
 
 _FEWEST = 2
 _DEEPEST = 16
+
+
+def added(results: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
+    """The results with what is given besides, as it is recorded. Raises InvalidInput for what cannot be recorded."""
+    together = {**results, **{name: result_of(name, value) for name, value in given.items()}}
+    canonical_json(nested(together))  # what cannot be recorded is refused here, and not at the end
+    return together
 
 
 def result_of(name: str, value: object, depth: int = 0) -> Any:

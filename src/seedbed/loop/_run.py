@@ -19,7 +19,7 @@ from seedbed.loop._objects import Given, objects_of
 from seedbed.loop._open_runs import note_closed
 from seedbed.loop._plan import operation_of, reason_of
 from seedbed.loop._proposed import Proposed
-from seedbed.loop._results import nested, result_of
+from seedbed.loop._results import added
 from seedbed.loop._shown import page_of
 from seedbed.loop._stop import StopRequested
 from seedbed.loop._values import flat_names
@@ -27,7 +27,7 @@ from seedbed.loop.data._passes import EvaluationBatches, Passes
 from seedbed.loop.live._live_run import LiveRun
 from seedbed.loop.provenance import Collecting
 from seedbed.loop.settings import BoundSetting, SettingsView
-from seedbed.records import ActiveRun, Commit, SnapshotDraft, Store, canonical_json
+from seedbed.records import ActiveRun, Commit, SnapshotDraft, Store
 from seedbed.runtime import Contract, Witness
 
 __all__ = ["Run"]
@@ -197,10 +197,7 @@ class Run:
         "val/loss" is `metrics.val.loss` for the gate. Raises InvalidInput for anything else.
         """
         self._live.require_open()
-        given = flat_names({} if values is None else values, named)
-        results = {**self._live.results, **{name: result_of(name, value) for name, value in given.items()}}
-        canonical_json(nested(results))  # what cannot be recorded is refused here, and not at the end
-        self._live.results = results
+        self._live.results = added(self._live.results, flat_names({} if values is None else values, named))
 
     def settings(self) -> SettingsView:
         """What can be changed now: live values, bounds, names, and when each may move again."""
@@ -284,9 +281,21 @@ class Run:
         self._live.require_open()
         self._attempt.take(setting)
 
-    def checkpoint_by(self, write: Callable[[], str]) -> None:
-        """Have `write` write the checkpoint that somebody asks for from outside, and return what it wrote, in words."""
+    def checkpoint_by(self, write: Callable[[], str | None]) -> None:
+        """Have `write` write what somebody asks for from outside, and say what it wrote; None where it is owed."""
         self._live.checkpoints.ask_by(write)
+
+    @property
+    def owes_checkpoint(self) -> bool:
+        """Whether a checkpoint that somebody asked for is to be written later; who asked has no answer yet."""
+        return self._live.is_open and self._live.checkpoints.is_owed
+
+    def write_owed(self, write: Callable[[], str]) -> None:
+        """Between two steps: have `write` write what is owed, if it is, and answer with what it returns or raises.
+
+        What was asked meanwhile is done next, which may raise StopRequested. In several processes each calls it.
+        """
+        self._live.write_owed(write)
 
     def checkpoint(self, path: Path | str, *, every: int | None = None, **state: object) -> bool:
         """Write all that a resume needs to `path`, whole and durable: bound objects, changes, generators, and `state`.

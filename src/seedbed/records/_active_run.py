@@ -364,7 +364,7 @@ class ActiveRun:
         self._require_running()  # before the lock too: a child may be forked while another thread holds it
         with self._lock:
             self._require_running()
-            self._require_not_taken()  # who opens a log takes it from whoever has it
+            self._require_not_taken()  # to open a log is to take it from the attempt that has it
             return self._opened_events()
 
     def _opened_events(self) -> EventsLog:

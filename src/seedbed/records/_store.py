@@ -91,7 +91,8 @@ class Store:
     ) -> Self:
         """Open the store at `where`, a folder or a URL such as s3://bucket/prefix; with `create=True`, make one.
 
-        Without `where` it is the store of SEEDBED_STORE in the environment, else `.seedbed` in the current folder.
+        Without `where` it is the store of SEEDBED_STORE in the environment, else `.seedbed` in the current folder. In a
+        text, `~` is the home folder.
         If the store is in a bucket, running attempts append to their logs under `work`, by default `.seedbed-work`.
         Raises NotFound when there is no store, InvalidInput when a later version of Seedbed made it, StoreCorrupt when
         its marker is damaged, or missing where runs are, and StoreUnavailable when it cannot be
@@ -266,7 +267,7 @@ class Store:
     def _unfinished(self, project: str, run_id: str, stage: Stage) -> Status | None:
         self._require_no_commit(project, run_id, stage)
         folder = run_folder(project, run_id, stage)
-        logged = self._last_logged(folder)  # before the status: whoever logged had claimed the attempt
+        logged = self._last_logged(folder)  # before the status: an attempt is claimed before it logs
         status = read_status(self.files, folder, self.clock.now())
         # Again: a process that was found to be gone may have committed since, before it ended.
         self._require_no_commit(project, run_id, stage)

@@ -153,7 +153,7 @@ class SoakFolder:
             yield
 
     def _take(self, lock: IO[str]) -> None:
-        """Whoever asks whether the soak runs holds its lock for a moment, which is waited for."""
+        """A process that asks whether the soak runs holds its lock for a moment, which is waited for."""
         until = monotonic() + _LONGEST_LOOK_SECONDS
         while True:
             try:

@@ -56,11 +56,23 @@ class Checkpointing:
         self._served: dict[int, int] = {}  # by `every`, the iteration that wrote last
         self._last: Path | None = None
         self._is_current = False  # whether the last one is the loop's newest state, and no more than that
-        self._write_asked: Callable[[], str] | None = None
+        self._write_asked: Callable[[], str | None] | None = None
+        self.is_owed = False  # what `asked` left to be written later
 
-    def ask_by(self, write: Callable[[], str]) -> None:
-        """Have `write` write what somebody asks for from outside, and return what it wrote, in words."""
+    def ask_by(self, write: Callable[[], str | None]) -> None:
+        """Have `write` write what somebody asks for from outside, and return what it wrote, in words.
+
+        It returns None where it is written later: the checkpoint is owed until `write_owed`.
+        """
         self._write_asked = write
+
+    def write_owed(self, write: Callable[[], str]) -> tuple[str, str]:
+        """Have `write` write what is owed: what it wrote, in words, else why it did not. It is owed no more."""
+        self.is_owed = False
+        try:
+            return write(), ""
+        except Exception as problem:  # whatever a library raises: what was asked fails, and not the training
+            return "", f"{type(problem).__name__}: {problem}"
 
     def is_due(self, path: Path, every: int) -> bool:
         """Whether the steps have come to a multiple of `every` that was not written to `path` yet."""
@@ -84,14 +96,16 @@ class Checkpointing:
         """Write one at `path` that is not the loop's own."""
         self._write(path, {})
 
-    def asked(self) -> str:
+    def asked(self) -> str | None:
         """Write the checkpoint that somebody asked for, in words: where the loop writes its own, if that loses nothing.
 
         Beside it, where the loop chooses what it keeps there, as the best state, or gives values of its own; where it
-        writes none, in the run's folder.
+        writes none, in the run's folder. None where it is owed, since what runs the loop writes it later.
         """
         if self._write_asked is not None:
-            return self._write_asked()
+            told = self._write_asked()
+            self.is_owed |= told is None
+            return told
         own = self._last
         if own is None:
             path, told = Path("checkpoint"), "; it is in the run's folder, `run.restore` takes its path"

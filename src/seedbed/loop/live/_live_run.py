@@ -1,7 +1,7 @@
 """A run while it goes on: what happens at its begin, at and between its steps, and at its end."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -210,9 +210,9 @@ class LiveRun:
         if self._requests is not None:
             with suppress(SeedbedError):  # a store that cannot be written; the record of the end is elsewhere
                 if self.commit is None:
-                    self._requests.steering.close(self.steps.step, reason)
+                    self._requests.close(self.steps.step, reason)
                 else:
-                    self._requests.steering.finish(self.steps.step)
+                    self._requests.finish(self.steps.step)
         self._mirrors.finish(self.commit)
 
     def _open_requests(self) -> None:
@@ -222,6 +222,18 @@ class LiveRun:
             self._requests = Requests.open(self.attempt, lambda: self.steps.step, self.checkpoints.asked, self.say)
         else:
             self._requests = Requests.open_for(self._together, self.attempt, lambda: self.steps.step, self.say)
+
+    def write_owed(self, write: Callable[[], str]) -> None:
+        """Have `write` write the checkpoint that is owed, if one is; answer, and do what was asked after it."""
+        if not (self.is_open and self.checkpoints.is_owed):
+            return
+        step, (told, why) = self.steps.step, self.checkpoints.write_owed(write)
+        if self._requests is not None:
+            self._requests.settle(step, told, why)
+        if self._together is None:
+            self._look(step)
+        else:
+            self._together.meet(step, self._look)
 
     def _opening(self) -> bool:
         """A step is about to be opened; whether there is nothing to do at the next ones."""

@@ -3,7 +3,6 @@
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import final
 
 from seedbed.change import Delta
@@ -15,21 +14,34 @@ from seedbed.loop.steering import Asked, Controls, Steering, Verb, close_door
 __all__ = ["Requests"]
 
 _OFTEN = 0.5  # seconds; several processes look when they meet, which is about once a second
+_SAVING = (Verb.CHECKPOINT, Verb.STOP)
 
 
 @final
-@dataclass(frozen=True)
 class Requests:
-    """What may be asked of a run. `checkpoint` writes one and says where it is; `say` tells the person who watches."""
+    """What may be asked of a run. `checkpoint` writes one and says where it is; `say` tells the person who watches.
 
-    steering: Steering
-    checkpoint: Callable[[], str]
-    beat: Callable[[], None]
-    say: Callable[[str], None]
+    Where `checkpoint` returns None, the library that runs the loop writes it later, and the request is owed: it is
+    answered by `settle`, or by the end of the attempt. What was asked after it waits so long, but for further
+    checkpoints and a stop, which the same one serves. A stop ends the loop at once, so that the library saves and ends.
+    A paused run goes on for what is owed, and is paused again when it is there.
+    """
+
+    def __init__(
+        self,
+        steering: Steering,
+        checkpoint: Callable[[], str | None],
+        beat: Callable[[], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self._steering, self._checkpoint, self._beat, self._say = steering, checkpoint, beat, say
+        self._waiting: deque[Asked] = deque()
+        self._owed: list[Asked] = []
+        self._is_paused = self._is_stopped = False
 
     @classmethod
     def open(
-        cls, attempt: Attempt, step: Callable[[], int], checkpoint: Callable[[], str], say: Callable[[str], None]
+        cls, attempt: Attempt, step: Callable[[], int], checkpoint: Callable[[], str | None], say: Callable[[str], None]
     ) -> "Requests":
         """Take requests to this attempt from now on; `step` gives the number of steps taken so far."""
         steering = Steering.of(attempt.store, attempt.record, _controls(attempt, step, attempt.propose))
@@ -57,42 +69,69 @@ class Requests:
 
     def look(self, step: int) -> None:
         """Between two steps: carry out what is asked, and wait while the run is paused. Raises StopRequested."""
-        asked = deque(self.steering.look(step))
-        is_paused = False
-        while asked or is_paused:
-            if not asked:
-                asked.extend(self.steering.wait(step, self.beat, time.sleep))
-            is_paused = self._carry_out(asked.popleft(), step, is_paused=is_paused)
+        if self._is_stopped:
+            return
+        self._waiting.extend(self._steering.look(step))
+        while not self._waits_for_owed and (self._waiting or self._is_paused):
+            if self._waiting:
+                self._carry_out(self._waiting.popleft(), step)
+            else:
+                self._waiting.extend(self._steering.wait(step, self._beat, time.sleep))
 
-    def _carry_out(self, asked: Asked, step: int, *, is_paused: bool) -> bool:
-        """Carry out one of them; whether the run is paused then."""
+    def settle(self, step: int, told: str, why: str) -> None:
+        """Answer what is owed, after `step`: with what was written, or why it was not."""
+        for asked in self._owed:
+            self._answer(asked, step, told, why)
+        self._owed.clear()
+
+    def finish(self, step: int) -> None:
+        """The run is committed: give the final answers, and take no more requests."""
+        self.settle(step, "", "the run has finished first")
+        self._steering.finish(step)
+
+    def close(self, step: int, why: str) -> None:
+        """The attempt ends without a commit, because of `why`."""
+        self.settle(step, "", f"the attempt ended first: {why}")
+        self._steering.close(step, why)
+
+    @property
+    def _waits_for_owed(self) -> bool:
+        """Whether the loop must go on, so that its library writes what is owed."""
+        return bool(self._owed) and not (self._waiting and self._waiting[0].verb in _SAVING)
+
+    def _carry_out(self, asked: Asked, step: int) -> None:
         match asked.verb:
             case Verb.CHECKPOINT:
-                self._write_checkpoint(asked, step)
+                self._save(asked, step)
             case Verb.PAUSE:
-                self.steering.done(asked, step, f"paused after step {step}")
-                self.say(f"paused after step {step}, as {asked.proposer} asked: `seedbed runs ask RUN continue`")
-                return True
+                self._is_paused = True
+                self._steering.done(asked, step, f"paused after step {step}")
+                self._say(f"paused after step {step}, as {asked.proposer} asked: `seedbed runs ask RUN continue`")
             case Verb.CONTINUE:
-                self.steering.done(asked, step, "the run goes on")
-                return False
+                self._is_paused = False
+                self._steering.done(asked, step, "the run goes on")
             case Verb.STOP:
-                self._stop(asked, step)
-        return is_paused
+                self._save(asked, step)
+                self._is_stopped = True
+                raise StopRequested(f"request {asked.number} of {asked.proposer} after step {step}")
 
-    def _stop(self, asked: Asked, step: int) -> None:
+    def _save(self, asked: Asked, step: int) -> None:
         try:
-            told = f"; {self.checkpoint()}"
-        except Exception as problem:  # of the loop's own writer too
-            told = f"; no checkpoint was written: {problem}"
-        self.steering.done(asked, step, f"stopped after step {step}{told}")
-        raise StopRequested(f"request {asked.number} of {asked.proposer} after step {step}")
-
-    def _write_checkpoint(self, asked: Asked, step: int) -> None:
-        try:
-            self.steering.done(asked, step, self.checkpoint())
+            told = self._checkpoint()
         except Exception as problem:  # of the loop's own writer too: what was asked fails, and not the training
-            self.steering.failed(asked, step, f"{type(problem).__name__}: {problem}")
+            self._answer(asked, step, "", f"{type(problem).__name__}: {problem}")
+        else:
+            if told is None:
+                self._owed.append(asked)
+            else:
+                self._answer(asked, step, told, "")
+
+    def _answer(self, asked: Asked, step: int, told: str, why: str) -> None:
+        stopped = f"stopped after step {step}; " if asked.verb is Verb.STOP else ""
+        if why:
+            self._steering.failed(asked, step, f"{stopped}no checkpoint was written: {why}")
+        else:
+            self._steering.done(asked, step, f"{stopped}{told}")
 
 
 def _controls(

@@ -46,7 +46,7 @@ class Together:
     if it is wrong anywhere, all undo it. It is EFFECTIVE when all saw it in use. `checkpoint` writes one.
     """
 
-    def __init__(self, ranks: Ranks, attempt: Attempt, checkpoint: Callable[[], str]) -> None:
+    def __init__(self, ranks: Ranks, attempt: Attempt, checkpoint: Callable[[], str | None]) -> None:
         self.ranks = ranks
         self._attempt, self._checkpoint = attempt, checkpoint
         self._has_voted = False
@@ -76,8 +76,8 @@ class Together:
             return self._made(delta, step, None)
         return self._attempt.propose(delta, step, against)  # it raises, and writes nothing
 
-    def announce_checkpoint(self, step: int) -> str:
-        """On rank 0, at a meeting: write a checkpoint, of which the others hear now."""
+    def announce_checkpoint(self, step: int) -> str | None:
+        """On rank 0, at a meeting: write a checkpoint, of which the others hear now; None where it is owed."""
         self._tell(_Order.CHECKPOINT, step)
         return self._checkpoint()
 
@@ -88,8 +88,11 @@ class Together:
     def between(self, step: int, look: Callable[[int], None]) -> None:
         """Between two passes of the loop: meet the others when that is due. `look` carries out requests, on rank 0."""
         self._left -= 1
-        if self._left > 0:
-            return
+        if self._left <= 0:
+            self.meet(step, look)
+
+    def meet(self, step: int, look: Callable[[int], None]) -> None:
+        """Meet the others now, as all of them do. `look` carries out requests, on rank 0."""
         if self.ranks.leads:
             self._lead(step, look)
         else:
@@ -125,17 +128,17 @@ class Together:
                 case _Order.PROPOSE:
                     self._try(partial(self._made, _unpacked(told), step, None))
                 case _Order.CHECKPOINT:
-                    self._try(self._checkpoint)
+                    self._try(self._checkpoint, but=Exception)  # of the loop's own writer too
                 case _Order.STOP:
                     raise StopRequested(told)
                 case _Order.FAIL:
                     raise Conflict(f"rank 0: {told}")
 
-    def _try(self, do: Callable[[], object]) -> None:
+    def _try(self, do: Callable[[], object], *, but: type[Exception] = SeedbedError) -> None:
         """Do what rank 0 does too, and answers for."""
         try:
             do()
-        except SeedbedError:
+        except but:
             if self.ranks.is_broken:
                 raise
 

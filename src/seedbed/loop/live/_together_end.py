@@ -58,26 +58,14 @@ class TogetherEnd:
 
 def joined_audit(own: AuditRun, audits: Sequence[AuditRun]) -> AuditRun:
     """The ledger of rank 0, with what the others lost and where they ran other kernels; `audits` are by rank."""
-    lost = [
-        f"rank {rank}: {reason}"
-        for rank, each in enumerate(audits)
-        if rank
-        for reason in each.reasons
-        if reason not in own.reasons
-    ]
     differing = [
         _differing(feature, rank, each, own)
         for rank, each in enumerate(audits)
         for feature in Feature
         if set(each.of(feature).kernels) != set(own.of(feature).kernels)
     ]
-    told = [
-        f"rank {rank}: {incident}"
-        for rank, each in enumerate(audits)
-        if rank
-        for incident in each.incidents
-        if incident not in own.incidents
-    ]
+    lost = _of_others(own.reasons, [each.reasons for each in audits])
+    told = _of_others(own.incidents, [each.incidents for each in audits])
     return own.model_copy(
         update={
             "degraded": own.degraded or any(each.degraded for each in audits),
@@ -86,6 +74,11 @@ def joined_audit(own: AuditRun, audits: Sequence[AuditRun]) -> AuditRun:
             "incidents": (*own.incidents, *differing, *told),
         }
     )
+
+
+def _of_others(own: Sequence[str], by_rank: Sequence[Sequence[str]]) -> list[str]:
+    """What other ranks say and rank 0 does not."""
+    return [f"rank {rank}: {each}" for rank, said in enumerate(by_rank) if rank for each in said if each not in own]
 
 
 def _joined_feature(feature: Feature, audits: Sequence[AuditRun]) -> FeatureAudit:

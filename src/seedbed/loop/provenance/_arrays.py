@@ -11,7 +11,7 @@ from seedbed.loop.provenance._items import NoDigest
 from seedbed.loop.provenance._slow import Slow
 from seedbed.records import digest
 
-__all__ = ["array_digest", "tensor_digest"]
+__all__ = ["array_digest", "has_plain_bytes", "tensor_digest"]
 
 _CHUNK = 1 << 26
 
@@ -27,9 +27,14 @@ def array_digest(array: NDArray[np.generic], slow: Slow) -> str:
     return _digest(str(array.dtype), array.shape, sha256.hexdigest())
 
 
+def has_plain_bytes(tensor: torch.Tensor) -> bool:
+    """Whether its elements are there, one after the other, as plain numbers."""
+    return tensor.layout is torch.strided and not (tensor.is_quantized or tensor.is_meta or tensor.is_nested)
+
+
 def tensor_digest(tensor: torch.Tensor, slow: Slow) -> str:
     """The digest that the array of it has; a part at a time comes from the device. Raises NoDigest."""
-    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_meta or tensor.is_nested:
+    if not has_plain_bytes(tensor):
         kind = "a meta tensor" if tensor.is_meta else f"a tensor of the layout {tensor.layout}"
         raise NoDigest(f"{kind} has no plain bytes")
     sha256 = hashlib.sha256()

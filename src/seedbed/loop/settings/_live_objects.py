@@ -1,6 +1,6 @@
 """The live objects of a loop, by name, seen through what wraps them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
@@ -14,7 +14,7 @@ from seedbed.change.bindings._watchable import watchable
 from seedbed.change.bindings.schedules._schedule import innermost, optimizers_of
 from seedbed.errors import Conflict, InvalidInput
 
-__all__ = ["LiveObjects", "plain_model", "weights_of", "wrappers"]
+__all__ = ["LiveObjects", "argument_words", "class_words", "plain_model", "weights_of", "wrappers"]
 
 Object = TypeVar("Object")
 
@@ -68,33 +68,38 @@ class LiveObjects:
         return optimizer if most else None
 
     def updated(self, others: "LiveObjects") -> "LiveObjects":
-        """These objects, with `others` in the place of those of equal names."""
-        return LiveObjects(
+        """These objects, with `others` in the place of those of equal names.
+
+        Raises InvalidInput for a scheduler whose optimizer is not among them: nobody would see what it writes.
+        """
+        together = LiveObjects(
             {**self.models, **others.models},
             {**self.optimizers, **others.optimizers},
             {**self.schedulers, **others.schedulers},
             {**self.loaders, **others.loaders},
             self.named | others.named,
         )
+        _require_owners(together)
+        return together
 
     def joined(self, further: "LiveObjects") -> "LiveObjects":
-        """These objects and further ones; a loader may take the place of one, and a model may be wrapped since.
+        """As `updated`; but only a loader may take the place of one, and a model may be wrapped since.
 
-        Raises Conflict where another model or optimizer has the name of one that is there, for an optimizer under a
-        second name, and for a scheduler whose optimizer is there without it, since its rate is bound with both.
+        Raises Conflict besides, where another model or optimizer has the name of one that is there, for an optimizer
+        under a second name, and for a scheduler whose optimizer is there without it: its rate is bound with both.
         """
         for name in self.models.keys() & further.models.keys():
             if plain_model(self.models[name]) is not plain_model(further.models[name]):
                 raise _taken("model", name)
         theirs = further.watched()
+        own = [innermost(each) for each in self.schedulers.values()]
+        new = [each for each in map(innermost, further.schedulers.values()) if not any(each is one for one in own)]
         for name, optimizer in self.watched().items():
             if theirs.get(name, optimizer) is not optimizer:
                 raise _taken("optimizer", name)
             if any(each is optimizer and other != name for other, each in theirs.items()):
                 raise Conflict("the optimizer is bound already under another name: bind each once")
-            own = [innermost(each) for each in self.schedulers.values()]
-            new = [innermost(each) for each in further.schedulers.values()]
-            if any(_belongs_to(each, optimizer) for each in new if not any(each is known for known in own)):
+            if any(_belongs_to(each, optimizer) for each in new):
                 raise Conflict("the optimizer of the scheduler is bound already without it: bind both together")
         return self.updated(further)
 
@@ -125,6 +130,32 @@ def plain_model(model: nn.Module) -> nn.Module:
 def weights_of(optimizer: Optimizer) -> set[int]:
     """The identities of the weights of an optimizer."""
     return {id(weight) for group in optimizer.param_groups for weight in group["params"]}
+
+
+def argument_words(argument: str, name: str) -> str:
+    """An argument as messages name it, with the name of the object in it that is meant."""
+    return f"{argument}[{name!r}]" if name else argument
+
+
+def class_words(value: object) -> str:
+    """The class of an object as messages name it."""
+    return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+
+
+def _require_owners(objects: LiveObjects) -> None:
+    bound = [*objects.watched().values()]
+    for name, scheduler in objects.schedulers.items():
+        for own in optimizers_of(scheduler):
+            if not any(own is each for each in bound):
+                raise InvalidInput(
+                    f"{argument_words('scheduler', name)}: the {class_words(innermost(scheduler))} writes the rate of "
+                    f"{_other(own, bound)}; bind its optimizer with it, as optimizer="
+                )
+
+
+def _other(optimizer: Optimizer, bound: Sequence[Optimizer]) -> str:
+    another = "another" if any(type(each) is type(optimizer) for each in bound) else "the"
+    return f"{another} {type(optimizer).__name__}, which is not bound"
 
 
 def _belongs_to(scheduler: object, optimizer: Optimizer | None) -> bool:

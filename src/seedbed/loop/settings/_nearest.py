@@ -8,7 +8,7 @@ __all__ = ["FREEZE", "is_of_freezing", "nearest", "nearest_words"]
 
 FREEZE = "freeze"
 _MOST = 3
-_LIKE = 0.6  # of the characters
+_LIKE, _MISSPELT = 0.6, 0.8  # of the characters: of a setting, and of another word for one
 _MEANT = MappingProxyType(
     {
         **dict.fromkeys(("learning_rate", "learningrate", "rate", "step_size", "eta", "max_lr", "base_lr"), ("lr",)),
@@ -40,7 +40,8 @@ _LATER = (
 def nearest(name: str, known: Iterable[str]) -> list[str]:
     """The names in `known` that come nearest to `name`, the nearest first; none where it is like none of them.
 
-    Another word for a setting counts more than a like spelling: `learning_rate` for `lr`, `wd` for `weight_decay`.
+    Another word for a setting counts more than a like spelling: `learning_rate` for `lr`, `wd` for `weight_decay`. It
+    may be misspelt itself: `learning_rat`.
     """
     names = list(dict.fromkeys(known))
     *owner, last = _parts(name)
@@ -48,10 +49,9 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
         names = [each for each in names if is_of_freezing(each)]
     elif owner and last.isdecimal():  # of which group or layer it is says nothing of which setting
         return get_close_matches(name, names, n=_MOST, cutoff=_LIKE) or nearest(".".join(owner), names)
-    if last in _MEANT:
-        found = [each for word in _MEANT[last] for each in _named(word, names)]
-    else:
-        found = _like_a_part(last, names) or get_close_matches(name, names, n=_MOST, cutoff=_LIKE)
+    found = [each for word in _meant(last) for each in _named(word, names)]
+    if last not in _MEANT:
+        found += _like_a_part(last, names) or get_close_matches(name, names, n=_MOST, cutoff=_LIKE)
     own = [each for each in found if owner and set(owner) <= set(_parts(each))]
     return list(dict.fromkeys([*own, *found]))[:_MOST]
 
@@ -76,8 +76,14 @@ def nearest_words(name: str, known: Sequence[str]) -> str:
 def _later(name: str) -> str:
     """From when on it is a setting, where that is when the loop uses it; empty for other names."""
     last = _parts(name)[-1]
-    words = {".".join(_parts(name)), last, *_MEANT.get(last, ())}
+    words = {".".join(_parts(name)), last, *_meant(last)}
     return next((f"{key} is a setting from the first {call} on" for key, call in _LATER if key in words), "")
+
+
+def _meant(last: str) -> list[str]:
+    """The settings that this is another word for, or nearly one."""
+    words = [last] if last in _MEANT else get_close_matches(last, _MEANT, n=1, cutoff=_MISSPELT)
+    return [each for word in words for each in _MEANT[word]]
 
 
 def _named(word: str, names: Sequence[str]) -> list[str]:

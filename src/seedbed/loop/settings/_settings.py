@@ -306,7 +306,7 @@ class Settings:
             candidate = finder.on_request(self._objects, name) if isinstance(finder, RequestedFinder) else None
             if candidate is not None:
                 self._bind(candidate)
-                return found(candidate, self._overrides).key
+                return key_of_path(candidate.path)
         return None
 
     def _binding_of(self, key: str) -> Binding | None:

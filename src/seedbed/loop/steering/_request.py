@@ -106,7 +106,10 @@ def new_nonce() -> str:
 
 
 def parsed(data: bytes) -> RunRequest:
-    """The request in a file, whoever wrote it. Raises InvalidInput that says what is wrong with it, and quotes none."""
+    """The request in a file that anybody may have written.
+
+    Raises InvalidInput that says what is wrong with it, and quotes none of it.
+    """
     try:
         return RunRequest.model_validate_json(data, strict=True)
     except ValidationError as problem:

@@ -51,6 +51,9 @@ class Steering:
     change, so that after a crash it is known whether it was carried out. Its answer is final when no later entry of the
     journal can change it. For a change in use that is when the run is committed: until then a resume from a checkpoint
     before it loses the change with its steps, and the resumed run carries the request out again.
+
+    Requests are carried out in their order: a change that was asked for after a command waits, with all that was asked
+    after it, until the caller has answered the command. So no checkpoint holds a change that was asked for later.
     """
 
     def __init__(self, desk: Desk, controls: Controls, *, every_seconds: float = _LOOK_SECONDS) -> None:
@@ -59,6 +62,7 @@ class Steering:
         self._due = self._monotonic()
         self._open: dict[int, _Open] = {}
         self._asked: dict[int, Asked] = {}
+        self._held: dict[int, RunRequest] = {}  # until what was asked before them is answered
         self._desk.show(0, "it has not looked for requests yet", controls.state_hash, controls.settings)
 
     @classmethod
@@ -90,13 +94,11 @@ class Steering:
 
     def done(self, asked: Asked, step: int, told: str) -> None:
         """Answer that what was asked is done, and what came of it."""
-        self._asked.pop(asked.number, None)
-        self._desk.end(asked.number, AnswerState.DONE, told, step)
+        self._end(asked, AnswerState.DONE, told, step)
 
     def failed(self, asked: Asked, step: int, why: str) -> None:
         """Answer that what was asked could not be done, and why."""
-        self._asked.pop(asked.number, None)
-        self._desk.end(asked.number, AnswerState.FAILED, why, step)
+        self._end(asked, AnswerState.FAILED, why, step)
 
     def refuse(self, number: int, step: int, why: str) -> None:
         """Answer that the change of request `number`, which was to be made at a later step, cannot be."""
@@ -116,10 +118,18 @@ class Steering:
 
     def close(self, step: int, why: str) -> None:
         """The attempt ends without a commit, because of `why`: requests for changes wait for the next attempt."""
-        for each in self._asked.values():
-            self._desk.end(each.number, AnswerState.REFUSED, f"attempt {self._desk.attempt} ended first: {why}", step)
+        held = [number for number, each in self._held.items() if isinstance(each.what, Command)]
+        for number in [*self._asked, *held]:
+            self._desk.end(number, AnswerState.REFUSED, f"attempt {self._desk.attempt} ended first: {why}", step)
         self._asked.clear()
+        self._held.clear()
         self._desk.close(step, f"attempt {self._desk.attempt} has ended: {why}")
+
+    def _end(self, asked: Asked, state: AnswerState, told: str, step: int) -> None:
+        self._asked.pop(asked.number, None)
+        self._desk.end(asked.number, state, told, step)
+        if self._held:
+            self._due = self._monotonic()
 
     def _look(self, step: int, doing: str) -> tuple[Asked, ...]:
         self._desk.flush()
@@ -131,7 +141,8 @@ class Steering:
 
     def _take_in(self, new: list[Received], step: int) -> None:
         """First what an earlier attempt carried out, then the withdrawals, then the rest, in order."""
-        waiting = {each.number: each.request for each in new if each.request is not None}
+        waiting = self._held | {each.number: each.request for each in new if each.request is not None}
+        self._held = {}
         for each in new:
             if each.request is None:
                 self._desk.end(each.number, AnswerState.REFUSED, f"it cannot be read: {each.problem}", step)
@@ -145,7 +156,10 @@ class Steering:
                 self._withdraw(waiting, number, request.what.request, step)
                 del waiting[number]
         for number, request in waiting.items():
-            self._begin(number, request, step)
+            if self._held or (self._asked and isinstance(request.what, Proposal)):
+                self._held[number] = request
+            else:
+                self._begin(number, request, step)
 
     def _withdraw(self, waiting: dict[int, RunRequest], number: int, target: int, step: int) -> None:
         by = f"request {number} withdrew it"
@@ -240,9 +254,10 @@ class Steering:
     def _settle_new(self, step: int, why: str) -> None:
         for each in self._desk.new():
             self._desk.end(each.number, AnswerState.REFUSED, f"{why} before it was looked at", step)
-        for number in self._asked:
+        for number in [*self._asked, *self._held]:
             self._desk.end(number, AnswerState.REFUSED, f"{why} first", step)
         self._asked.clear()
+        self._held.clear()
 
     def _is_expired(self, request: RunRequest) -> bool:
         return request.expires is not None and self._desk.clock.now() > request.expires

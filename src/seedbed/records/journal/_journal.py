@@ -147,7 +147,7 @@ class Journal:
     def open(cls, path: Path) -> Self:
         """Open or create the journal at `path`; a torn last record is cut off, and `torn_bytes` is its size.
 
-        Whoever had it open before can append no more. `read_journal` reads one and leaves it to its writer.
+        A process that had it open before can append no more. `read_journal` reads one and leaves it to its writer.
         Raises StoreCorrupt, with the byte offset, for a damaged record elsewhere, and StoreUnavailable.
         """
         file, frames = FramedFile.open(path)

@@ -215,7 +215,7 @@ class AppendFile:
 def mapped(path: Path, size_bytes: int) -> mmap.mmap:
     """An empty file of `size_bytes` at `path`, in memory: what is written there survives the process, not the machine.
 
-    Whoever has mapped the one that was there goes on in that, which has no name any more.
+    A process that has mapped the one that was there goes on in that, which has no name any more.
     Raises FileExistsError when another process makes one at this moment, and StoreUnavailable where the disk is full,
     or the file system maps no files.
     """

@@ -30,18 +30,28 @@ class StoreLocation:
 
     @classmethod
     def of(cls, where: Path | str, work: Path | str | None) -> Self:
-        """The location of the store at `where`, a folder or a URL.
+        """The location of the store at `where`, a folder or a URL; a text may begin with `~`, as in a shell.
 
-        Raises InvalidInput for any other URL, and where there is a file in place of a folder.
+        Raises InvalidInput for any other URL, where there is a file in place of a folder, and for the home folder of a
+        user whom this machine does not know.
         """
         if "://" in str(where):
             return cls(str(where), open_cloud(str(where)), Path(work or _WORK), is_remote=True)
-        _require_folder(Path(where))
-        return cls(str(where), LocalFiles(Path(where)), Path(where), is_remote=False)
+        folder = _expanded(where) if isinstance(where, str) else where
+        _require_folder(folder)
+        return cls(str(folder), LocalFiles(folder), folder, is_remote=False)
 
     def turn_at(self, folder: str) -> Turn:
         """The context manager for a turn at appending to `folder`; for a remote store it does nothing."""
         return no_turn if self.is_remote else partial(turn, self.work / folder)
+
+
+def _expanded(where: str) -> Path:
+    """The path that a text names. A shell expands `~` for commands, but not in files that set an environment."""
+    try:
+        return Path(where).expanduser()
+    except RuntimeError:
+        raise InvalidInput(f"the store {where} is in a home folder that nobody here has; write its path out") from None
 
 
 def _require_folder(where: Path) -> None:

@@ -1,6 +1,6 @@
 """Turns at appending, among the writers of one machine: for speed and fairness, never for correctness.
 
-Without turns, all writers that race for a number compute their diffs, and all but one do so in vain. Whoever does not
+Without turns, all writers that race for a number compute their diffs, and all but one do so in vain. One that does not
 get a turn soon stands in a queue that the kernel keeps, so nobody waits for ever. Nothing depends on it: where nobody
 has recorded anything for a moment (the holder may be stopped), a writer continues without a turn, and so does every
 writer on a file system without locks. The lock is on the log's folder itself, so no lock file can be left behind.

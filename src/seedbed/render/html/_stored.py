@@ -9,7 +9,7 @@ __all__ = ["stored_facts"]
 
 
 def stored_facts(store: Store, view: RunView) -> RunFacts:
-    """The facts for `run_html`: status, values by step and changes so far; the verdict is left to whoever has it.
+    """The facts for `run_html`: status, values by step and changes so far, without the verdict, which the run has.
 
     Raises NotFound and StoreCorrupt as `run_events` and `read_journal`; a warning StoreDamaged says what is lost.
     """

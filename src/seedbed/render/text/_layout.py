@@ -1,5 +1,6 @@
 """Tables and sections of text for a console of any width."""
 
+import io
 from collections.abc import Iterator, Sequence
 from typing import final
 
@@ -8,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["plain_table", "section"]
+__all__ = ["plain_lines", "plain_table", "section"]
 
 _LEAST_ROOM = 32  # columns that the last cells of rows need beside the others
 
@@ -19,6 +20,14 @@ def plain_table(*columns: str, numeric: tuple[str, ...] = ()) -> Table:
     for column in columns:
         table.add_column(column, justify="right" if column in numeric else "left", overflow="fold")
     return table
+
+
+def plain_lines(shown: RenderableType, width: int) -> tuple[str, ...]:
+    """Its lines without colour, each at most `width` characters long."""
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, highlight=False, markup=False, emoji=False, color_system=None)
+    console.print(shown)
+    return tuple(line.rstrip() for line in stream.getvalue().splitlines())
 
 
 def section(title: Text, rows: Sequence[Sequence[Text | str]]) -> Group:

@@ -1,14 +1,12 @@
 """The settings of a run as a table, for a console and for a page."""
 
-import io
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from seedbed.contracts import SettingView
-from seedbed.render.text._layout import plain_table
+from seedbed.render.text._layout import plain_lines, plain_table
 from seedbed.render.text._values import figure
 
 __all__ = ["SETTING_COLUMNS", "SETTING_NUMBERS", "setting_cells", "settings_lines", "settings_text"]
@@ -27,10 +25,7 @@ def settings_text(settings: Sequence[SettingView], step: int) -> Table:
 
 def settings_lines(settings: Sequence[SettingView], step: int, width: int = 120) -> tuple[str, ...]:
     """The lines of `settings_text` without colour, each at most `width` characters long."""
-    stream = io.StringIO()
-    console = Console(file=stream, width=width, highlight=False, markup=False, emoji=False, color_system=None)
-    console.print(settings_text(settings, step))
-    return tuple(line.rstrip() for line in stream.getvalue().splitlines())
+    return plain_lines(settings_text(settings, step), width)
 
 
 def setting_cells(setting: SettingView, step: int) -> tuple[str, ...]:

@@ -1,9 +1,8 @@
 """The end of a run in about twenty lines: its commit, results, changes, what ran, and the verdict."""
 
-import io
 from collections.abc import Iterator
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from seedbed.contracts import AuditRun, ChangeSummary, Feature, GateReport
@@ -15,7 +14,7 @@ from seedbed.render.facts._in_short import main_changes, main_results
 from seedbed.render.facts._scores import Score
 from seedbed.render.text._change_text import change_text, counts_words, ending_words, outcome_text
 from seedbed.render.text._gate_text import gate_text
-from seedbed.render.text._layout import section
+from seedbed.render.text._layout import plain_lines, section
 from seedbed.render.text._run_details import feature_row, headline
 from seedbed.render.text._values import figure
 
@@ -41,10 +40,7 @@ def summary_text(commit: Commit, report: GateReport | None = None) -> Renderable
 
 def summary_lines(commit: Commit, report: GateReport | None = None, width: int = 120) -> tuple[str, ...]:
     """The lines of `summary_text` without colour, each at most `width` characters long."""
-    stream = io.StringIO()
-    console = Console(file=stream, width=width, highlight=False, markup=False, emoji=False, color_system=None)
-    console.print(summary_text(commit, report))
-    return tuple(line.rstrip() for line in stream.getvalue().splitlines())
+    return plain_lines(summary_text(commit, report), width)
 
 
 def _results(snapshot: Snapshot) -> Iterator[RenderableType]:
