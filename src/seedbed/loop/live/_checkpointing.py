@@ -166,7 +166,7 @@ class Checkpointing:
         self._attempt.resume(state["run_id"], changes, state["elapsed_seconds"])
         self._steps.restore({**state["steps"], **({} if own is None else {"position": own["position"]})})
         self.num_passes = self._steps.epoch
-        self._planned.restore(state["planned"])
+        self._planned.restore(state["planned"], self._steps.step)
         self._witness.load_state(state["witness"])
         self.unknown = state["unknown"]
         if own is None:
