@@ -52,13 +52,13 @@ def start(
     `model`, `optimizer` and `scheduler` are one object each, or several by name, as in a GAN; the steps of the first
     optimizer are counted. `project` groups the runs that are compared with each other, and `run` names this one; the
     name of a run that has not finished makes this its next attempt. `store` is where it is recorded, by default as
-    `Store.open` finds it. `config` is what the run was configured with, such
-    as vars(args). `data` says which data it saw. `gate` adds checks to those that every run is judged by: that its
-    contract was kept and that no change failed. `runtime` is a mode, COMPAT or STRICT, or the settings of
-    `resolve_config`; SEEDBED_RUNTIME_MODE in the environment overrules the mode. `settings` overrides bounds and pace
-    of settings that are found, by name. `steer=False` refuses requests from outside. `mirror` is another tracker, or
-    several, that is told what the run logs. `patch=True` keeps the uncommitted difference of the code, beside its
-    digest. With `exit=True` the script ends with the gate's exit code where that is not 0.
+    `Store.open` finds it. `config` is what the run was configured with, such as vars(args). `data` says which data it
+    saw. `gate` adds checks to those that every run is judged by: that its contract was kept and that no change failed.
+    `runtime` is a mode, COMPAT or STRICT, or the settings of `resolve_config`; SEEDBED_RUNTIME_MODE in the environment
+    overrules the mode. `settings` overrides bounds and pace of settings that are found, by name. `steer=False` refuses
+    requests from outside. `mirror` is another tracker, or several, that is told what the run logs. `patch=True` keeps
+    the uncommitted difference of the code, beside its digest. With `exit=True` the script ends with the gate's exit
+    code where that is not 0.
 
     Nothing is recorded before the first step, but that the attempt of a named `run` has begun. What is wrong is refused
     here: raises InvalidInput, ContractBroken where a STRICT run cannot have what it declares, and as `Store.open`.
