@@ -219,11 +219,19 @@ def freezing(store: Path) -> dict[str, Any]:
     return {"said": said, "outcomes": outcomes(run), "weights": training.weights()}
 
 
-def asked(store: Path) -> dict[str, Any]:
-    """Train until somebody asks to stop."""
-    training, code = Training(store), None
+def asked(store: Path, name: str = "asked", *, writer: bool = False) -> dict[str, Any]:
+    """Train until somebody asks to stop; a writer of its own fails in each process, then in rank 1, then no more."""
+    training, code, failing = Training(store), None, [{0, 1}, {1}]
+
+    def write() -> str:
+        if failing and training.rank in failing.pop(0):
+            raise OSError(f"no space left on device {training.rank}")
+        return "wrote all"
+
     try:
-        with training.start(run="asked") as run:
+        with training.start(run=name) as run:
+            if writer:
+                run.checkpoint_by(write)
             while run.step < MOST_STEPS:
                 with run.one_step():
                     run.log(loss=training.step())
@@ -319,6 +327,7 @@ SCENARIOS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "freezing": freezing,
     "asked": asked,
     "within": within,
+    "writer": lambda store: asked(store, "writer", writer=True),
     "dying": dying,
     "own data": lambda store: own_data(store, "own"),
     "data of rank 0": lambda store: own_data(store, "of rank 0"),
