@@ -300,6 +300,9 @@ def test_what_the_record_lacks_is_said_to_be_missing():
     assert "without a gate" in section_text(page, "verdict")
 
 
+LOST = {"requested": True, "used": False}
+
+
 def test_a_document_of_another_shape_is_reported_and_the_rest_still_shown(events):
     audit = {**audit_run(), "schema_version": 9}
     page = render_report(make_snapshot(documents={"audit_run": audit, "changes": [1, 2]}), events)
