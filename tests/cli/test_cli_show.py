@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from cli_world import finished
 from rich.console import Console
 
+import seedbed
 from seedbed.contracts import Stage
 from seedbed.records import NOT_APPLICABLE, Event, Expired, Expiries, RetentionRule, Store, not_applicable
 from seedbed.records.snapshot import Diff, ExcludedFactor
@@ -129,6 +131,17 @@ def test_a_run_of_somebodys_own_loop_is_resumed_by_its_own_script(cli, stage, na
     assert answer.code == 0
     assert f"resume it with store.start('digits', 'own'{named}) in the script that started it" in answer.out
     assert "--resume" not in answer.out
+
+
+@pytest.mark.parametrize("steer", [True, False])
+def test_a_run_of_the_door_is_resumed_by_its_script_alone(cli, steer):
+    model = torch.nn.Linear(2, 1)
+    run = seedbed.start(model, project="p", run="lm", store=STORE, steer=steer, quiet=True)
+    run.log(loss=1.0)
+    run.abandon("Ctrl-C")
+    answer = cli("runs", "show", "lm")
+    assert "resume it with the script that started it, which goes on from its checkpoint by" in answer.out
+    assert "store.start" not in answer.out
 
 
 def test_a_run_that_a_command_started_is_resumed_by_it(cli):

@@ -7,7 +7,7 @@ import typer
 from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
 from seedbed.cli.console._render import errors, out, print_json
 from seedbed.contracts import RunStatus, Stage
-from seedbed.errors import ExitCode, NotFound
+from seedbed.errors import ExitCode, NotFound, StoreCorrupt
 
 if TYPE_CHECKING:
     from seedbed.records import Event, RunView, Store
@@ -44,7 +44,7 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
         snapshot = {} if view.commit is None else {"snapshot": view.commit.snapshot.model_dump(mode="json")}
         print_json({**run_json(view), **snapshot})
     elif view.commit is None:
-        out().print(_unfinished_text(view), soft_wrap=True)
+        out().print(_unfinished_text(opened, view), soft_wrap=True)
     else:
         out().print(run_details(view.commit, events))
     for line in missing.lines() if missing else ():
@@ -63,19 +63,34 @@ def _events(store: "Store", view: "RunView") -> "list[Event]":
         return []
 
 
-def _unfinished_text(view: "RunView") -> str:
+def _unfinished_text(store: "Store", view: "RunView") -> str:
     """A run without a record: its status, how to resume it, and where its files are."""
     from seedbed.cli.runs._run_summary import status_line
 
     has_next = view.status not in (RunStatus.RUNNING, RunStatus.FINISHED)
-    resume = f"resume it with {_how_to_resume(view)}; " if has_next else ""
+    resume = f"resume it with {_how_to_resume(store, view)}; " if has_next else ""
     return f"{status_line(view)}; {resume}its files are in {view.folder}"
 
 
-def _how_to_resume(view: "RunView") -> str:
+def _how_to_resume(store: "Store", view: "RunView") -> str:
     from seedbed.records.storage import JOB
 
     if (view.folder / JOB).exists():
         return f"the command that started it and --resume {view.run_id}"
+    if _is_of_the_door(store, view):
+        return "the script that started it, which goes on from its checkpoint by run.restore or its library's own"
     stage = "" if view.stage is Stage.TRAINING else f", Stage.{view.stage.name}"
     return f"store.start({view.project!r}, {view.run_id!r}{stage}) in the script that started it"
+
+
+def _is_of_the_door(store: "Store", view: "RunView") -> bool:
+    """Whether `seedbed.start` began it: such a run says whether it takes requests."""
+    from seedbed.loop.steering._post import Post
+
+    try:
+        Post.of(store, view.folder).door()
+    except NotFound:
+        return False
+    except StoreCorrupt:
+        return True
+    return True

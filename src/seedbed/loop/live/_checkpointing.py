@@ -49,6 +49,7 @@ class Checkpointing:
     ) -> None:
         self.together: Together | None = None
         self.unknown = ""
+        self.newest = ""  # the last one that was written, in words
         self.num_passes = 0  # over the data, before the resume
         self._attempt, self._steps, self._values, self._planned = attempt, steps, values, planned
         self._witness, self._say = witness, say
@@ -129,7 +130,7 @@ class Checkpointing:
             return None
         _ = self._attempt.settings  # found before anything is loaded, with bounds from the values that the run began at
         load_parts(found, self._attempt.objects, path, is_alone=ranks is None)
-        self.load(found["run"])
+        self.load(found["run"], f", from {path}")
         given: Mapping[str, Any] = found["given"]
         return given
 
@@ -155,7 +156,7 @@ class Checkpointing:
             **({} if attempt.ranks is None else attempt.ranks.place()),
         }
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: Mapping[str, Any], source: str = "") -> None:
         """Go on from what `state` returned, after models, optimizers and schedulers were loaded.
 
         Raises Conflict once the run has begun, and for a run of another project or one that has finished.
@@ -173,6 +174,8 @@ class Checkpointing:
             self.unknown = "the checkpoint is of other processes"
         else:
             restore_generators(own["generators"])
+        if self._attempt.leads:
+            self._say(f"resumed run {state['run_id']} after step {self._steps.step}{source}")
         if self.unknown:
             self._say(f"resumed, and the run may be another than without the resume: {self.unknown}")
 
@@ -188,6 +191,7 @@ class Checkpointing:
         else:
             self.together.settle(Place.CHECKPOINT, self._steps.step)
             write_together(self.together.ranks, path, objects, self.state(), given)
+        self.newest = f"{path}, of step {self._steps.done}"
 
     def _resumable(self, path: Path) -> dict[str, Any] | None:
         found = read_checkpoint(path)
