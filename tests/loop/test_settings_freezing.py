@@ -4,13 +4,14 @@ import gc
 from collections.abc import Sequence
 
 import pytest
+import torch
 from settings_rig import Loop, Set, live, nothing_is_hidden  # noqa: F401
 from torch import Tensor, nn
 from torch.optim import SGD
 
 from seedbed.change import Delta
 from seedbed.contracts import Outcome
-from seedbed.errors import InvalidInput
+from seedbed.errors import InvalidInput, NotFound
 from seedbed.loop.settings import Settings
 from seedbed.records import MemoryJournal
 
@@ -55,6 +56,31 @@ def test_the_last_part_that_trains_is_not_frozen_and_nothing_is_touched() -> Non
     assert rig.propose("freeze.encoder", Set(0.0))[0].phase == "applied"
     rig.step()
     assert rig.propose("freeze.head", Set(1.0))[0].phase == "applied", "now something is left"
+
+
+class WithWeight(nn.Module):
+    """As a transformer with positions of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pos = nn.Parameter(torch.zeros(4))
+        self.body = nn.Linear(4, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("freeze.pos", "'pos' is a weight of WithWeight, and a module is frozen as a whole$"),
+        ("freeze.body.bias", "a module is frozen as a whole; freeze.body freezes the whole module that has it$"),
+        ("freeze.bodyy", "WithWeight has no module 'bodyy' to freeze; the nearest is body$"),
+        ("freeze.xyz", "WithWeight has no module 'xyz' to freeze; its modules are body$"),
+    ],
+)
+def test_what_is_no_module_is_told_in_words_with_what_there_is(name: str, told: str) -> None:
+    net = WithWeight()
+    settings = Settings(live(net, SGD(net.parameters(), lr=0.1)))
+    with pytest.raises(NotFound, match=told):
+        settings.resolve(name)
 
 
 class WithPooler(nn.Module):

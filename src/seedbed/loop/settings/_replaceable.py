@@ -10,6 +10,7 @@ from seedbed.change.bindings._binding import Binding, LookingBinding, Unproven, 
 from seedbed.change.bindings._delivered_batches import BatchListener
 from seedbed.change.bindings._step_watch import StepWatch
 from seedbed.errors import InvalidInput
+from seedbed.loop.settings._pass_length import PassLength
 
 __all__ = ["LoaderSetting"]
 
@@ -20,11 +21,12 @@ Report = Callable[[UseReport], None]
 class LoaderSetting:
     """Binds a parameter to a setting of the loader that the loop reads now; it may build one for each epoch.
 
-    `listener` counts the batches of that loader.
+    `listener` counts the batches of that loader, of which a pass has `length`.
     """
 
-    def __init__(self, binding: Binding, listener: BatchListener, optimizer: Optimizer) -> None:
-        self._binding, self.listener, self._optimizer = binding, listener, optimizer
+    def __init__(self, binding: Binding, listener: BatchListener, optimizer: Optimizer, length: PassLength) -> None:
+        self._binding, self.listener, self._optimizer, self._length = binding, listener, optimizer, length
+        self._former = length.read()
         self._began = binding.read()
         self._report: Report | None = None
         self._steps: StepWatch | None = None
@@ -44,7 +46,7 @@ class LoaderSetting:
         if goes_on and self.read() != self._began:
             later.restore(self.state())
         self._binding.watch(None)
-        self._binding, self.listener = later._binding, later.listener
+        self._binding, self.listener, self._length = later._binding, later.listener, later._length
         if not goes_on:
             self._began = self.read()
             self.watch(None)
@@ -65,7 +67,12 @@ class LoaderSetting:
         """Set it, from the next batch that is sampled on. Raises as the binding of the present loader."""
         if self._is_left:
             raise InvalidInput("the loader was replaced by one without this setting: nothing reads it any more")
+        self._former = self._length.read()
         self._binding.write(value)
+
+    def way(self) -> str:
+        """What the latest write made of a pass over the loader, as `TellingBinding`."""
+        return self._length.told(self._former)
 
     def watch(self, report: Report | None) -> None:
         """Report as the binding of the present loader; steps are counted on over loaders."""

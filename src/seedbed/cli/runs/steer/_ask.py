@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunningArgument, StoreOption
 from seedbed.cli.runs.steer._asking import (
     ExpiresOption,
     ProposerOption,
@@ -19,7 +19,7 @@ __all__ = ["ask"]
 
 
 def ask(
-    run: RunArgument,
+    run: RunningArgument,
     verb: Annotated[str, typer.Argument(metavar="checkpoint|pause|continue|stop", help="What the run is to do.")],
     wait: WaitOption = False,
     timeout: TimeoutOption = None,

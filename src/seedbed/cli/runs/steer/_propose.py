@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunningArgument, StoreOption
 from seedbed.cli.runs.steer._asking import (
     ExpiresOption,
     ProposerOption,
@@ -19,7 +19,7 @@ __all__ = ["propose"]
 
 
 def propose(
-    run: RunArgument,
+    run: RunningArgument,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A setting, as `seedbed changes settings` shows it.")],
     why: Annotated[str, typer.Option(metavar="TEXT", help="The reason, recorded with the change.")],
     scale: Annotated[float | None, typer.Option(metavar="FACTOR", help="Multiply the live value by this.")] = None,

@@ -4,14 +4,14 @@ from typing import Annotated
 
 import typer
 
-from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunningArgument, StoreOption
 from seedbed.cli.runs.steer._asking import ProposerOption, TimeoutOption, WaitOption, ask_and_show, remote, seconds_of
 
 __all__ = ["withdraw"]
 
 
 def withdraw(
-    run: RunArgument,
+    run: RunningArgument,
     request: Annotated[int, typer.Argument(metavar="REQUEST", min=1, help="The number of the request.")],
     wait: WaitOption = False,
     timeout: TimeoutOption = None,
