@@ -1,5 +1,6 @@
 """`seedbed runs show`: one run as its record holds it."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import typer
@@ -17,6 +18,9 @@ __all__ = ["show"]
 
 def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """Show one run: all its metrics and step series, its changes, what else happened, and the kernels that ran.
+
+    Of a run that goes on, or ended without a record, the newest values and the
+    changes so far are shown.
 
     Then its settings, fingerprints, metadata and times follow, of each the
     first thirty; --json has the whole record. Names and values are those of
@@ -45,6 +49,7 @@ def show(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOpti
         print_json({**run_json(view), **snapshot})
     elif view.commit is None:
         out().print(_unfinished_text(opened, view), soft_wrap=True)
+        _print_so_far(opened, view)
     else:
         out().print(run_details(view.commit, events))
     for line in missing.lines() if missing else ():
@@ -70,6 +75,17 @@ def _unfinished_text(store: "Store", view: "RunView") -> str:
     has_next = view.status not in (RunStatus.RUNNING, RunStatus.FINISHED)
     resume = f"resume it with {_how_to_resume(store, view)}; " if has_next else ""
     return f"{status_line(view)}; {resume}its files are in {view.folder}"
+
+
+def _print_so_far(store: "Store", view: "RunView") -> None:
+    """The newest values and the changes, as far as they can be read; `runs list` and `fsck` tell of damage."""
+    from seedbed.records import run_events
+    from seedbed.render.facts._changes_so_far import changes_so_far
+    from seedbed.render.facts._history import logged_points
+    from seedbed.render.text._so_far import so_far_text
+
+    with suppress(NotFound, StoreCorrupt):
+        out().print(so_far_text(logged_points(list(run_events(store, view))), changes_so_far(view)))
 
 
 def _how_to_resume(store: "Store", view: "RunView") -> str:
