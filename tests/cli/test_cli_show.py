@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from cli_world import finished
 from rich.console import Console
 
+import seedbed
 from seedbed.contracts import Stage
 from seedbed.records import NOT_APPLICABLE, Event, Expired, Expiries, RetentionRule, Store, not_applicable
 from seedbed.records.snapshot import Diff, ExcludedFactor
@@ -129,6 +131,36 @@ def test_a_run_of_somebodys_own_loop_is_resumed_by_its_own_script(cli, stage, na
     assert answer.code == 0
     assert f"resume it with store.start('digits', 'own'{named}) in the script that started it" in answer.out
     assert "--resume" not in answer.out
+
+
+@pytest.mark.parametrize("steer", [True, False])
+def test_a_run_of_the_door_is_resumed_by_its_script_alone(cli, steer):
+    model = torch.nn.Linear(2, 1)
+    run = seedbed.start(model, project="p", run="lm", store=STORE, steer=steer, quiet=True)
+    run.log(loss=1.0)
+    run.abandon("Ctrl-C")
+    answer = cli("runs", "show", "lm")
+    assert "resume it with the script that started it, which goes on from its checkpoint by" in answer.out
+    assert "store.start" not in answer.out
+
+
+def test_a_run_that_goes_on_shows_its_newest_values_and_its_changes_so_far(cli):
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    run = seedbed.start(model, optimizer, project="p", run="lm", store=STORE, quiet=True)
+    for place, _ in run.steps([torch.ones(1, 2)] * 3):
+        model(torch.ones(1, 2)).sum().backward()
+        optimizer.step()
+        run.log(loss=place / 4)
+        if place == 3:
+            run.propose("lr", scale=0.5, why="noisy")
+    lines = [line.strip() for line in cli("runs", "show", "lm").out.splitlines()]
+    run.abandon("Ctrl-C")
+    assert "is RUNNING; its files are in" in lines[0]
+    assert lines[1:3] == ["step 3", "loss  0.75  at step 3"]
+    assert lines[3:5] == ["changes", "APPLIED  step 3: optimizer.lr 0.1 -> 0.05"]
+    assert lines[5].startswith("applied: 0.05 read back")
+    assert "loss  0.75  at step 3" in cli("runs", "show", "lm").out
 
 
 def test_a_run_that_a_command_started_is_resumed_by_it(cli):

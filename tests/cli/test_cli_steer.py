@@ -4,10 +4,12 @@ import subprocess
 import sys
 
 import pytest
-from cli_steered import steered
+import torch
+from cli_steered import RATE, steered
 from cli_world import finished
 
-from seedbed.loop.steering import RemoteRun
+from seedbed.change import ChangeEngine, LearningRate
+from seedbed.loop.steering import Controls, RemoteRun, Steering
 from seedbed.records import Store
 
 WHY = ("--why", "it is noisy")
@@ -47,6 +49,18 @@ def test_the_json_of_a_proposal_has_every_answer_and_nothing_else_is_on_stdout(c
     assert (answer.code, found["state"], found["final"], found["proposer"]) == (0, "EFFECTIVE", False, "bandit")
     assert [each["state"] for each in found["answers"]] == ["APPLIED", "EFFECTIVE"]
     assert (found["request"], found["what"]["value"], found["answers"][-1]["after"]) == (1, 0.5, 0.05)
+
+
+def test_a_wait_has_a_limit_where_one_is_given_and_the_request_stands(cli, tmp_path):
+    run = Store.open(tmp_path / ".seedbed", create=True).start("steered", "r1")
+    rate = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.1)
+    engine = ChangeEngine(run.journal(), {RATE.key: LearningRate(rate)}, [RATE])
+    Steering.of(Store.open(tmp_path / ".seedbed"), run, Controls.of(engine))  # it takes requests, and never looks
+    answer = cli("changes", "propose", "r1", RATE.key, "--scale", "0.5", *WHY, "--timeout", "0.2")
+    assert (answer.code, answer.out) == (3, "")
+    assert "no answer yet; the request stands, `seedbed changes requests r1` shows its answer" in answer.err
+    assert cli("changes", "requests", "r1", "--json").json["requests"][0]["state"] is None
+    run.interrupted("the test is over")
 
 
 def test_settings_show_live_values_bounds_and_when_each_may_move_and_give_the_state_for_against(cli, running):

@@ -300,6 +300,9 @@ def test_what_the_record_lacks_is_said_to_be_missing():
     assert "without a gate" in section_text(page, "verdict")
 
 
+LOST = {"requested": True, "used": False}
+
+
 def test_a_document_of_another_shape_is_reported_and_the_rest_still_shown(events):
     audit = {**audit_run(), "schema_version": 9}
     page = render_report(make_snapshot(documents={"audit_run": audit, "changes": [1, 2]}), events)
@@ -380,3 +383,17 @@ def test_ten_thousand_steps_stay_a_small_page(snapshot):
 def test_reporting_never_imports_torch():
     code = "import sys, seedbed.dashboard; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_feature_whose_place_another_kernel_took_is_not_one_that_no_step_could_show(events):
+    audit = audit_run() | {"mode": "COMPAT", "degraded": True, "reasons": ["SDPA and FLASH: dropout_p is 0.1"]}
+    audit["settings"] = {name: {"value": "AUTO", "source": "CODE"} for name in ("sdpa", "flash", "amp", "cdc")}
+    for name in ("sdpa", "flash"):
+        audit[name] |= {"requested": True, "observed": False, "used": False}
+    audit["cdc"] |= {"requested": True, "observed": None, "used": False}
+    audit["amp"] |= {"requested": False, "observed": None, "used": False}
+    course = {"runtime": {"mode": "COMPAT", "degraded": True, **dict.fromkeys(("sdpa", "flash", "cdc"), LOST)}}
+    page = render_report(make_snapshot(documents={"audit_run": audit}, course=course), events)
+    text = text_of(parsed(page))
+    assert "COMPAT, degraded: SDPA, FLASH not seen; no step that was seen could show CDC" in text
+    assert "COMPAT, not observed throughout: SDPA, FLASH; no step that was seen could show CDC; COMPAT goes on" in text

@@ -151,7 +151,7 @@ class End(lightning.Callback):
 
 
 class Diverging(Module):
-    """Logs what no record can hold, beside its loss."""
+    """Logs what is no finite number, beside its loss."""
 
     def training_step(self, batch: Any, place: int) -> torch.Tensor:
         self.log("diverged", torch.tensor(float("nan")))
@@ -159,12 +159,13 @@ class Diverging(Module):
         return super().training_step(batch, place)
 
 
-def test_a_last_value_that_is_not_finite_is_left_out_of_the_results_and_said(tmp_path: Path) -> None:
+def test_a_last_value_that_is_not_finite_is_recorded_by_its_name(tmp_path: Path) -> None:
     ended: list[str] = []
     callback, _ = fit(tmp_path, End(ended), module=Diverging())
     assert ended == ["ended"]
     run = callback.run
-    assert (status_of(run), run.commit.snapshot.metrics.keys()) == (RunStatus.FINISHED, {"train", "val"})
+    metrics = run.commit.snapshot.metrics
+    assert (status_of(run), metrics["diverged"], metrics["beyond"]) == (RunStatus.FINISHED, "NaN", "Infinity")
     assert math.isnan(logged(run, "diverged")[NUM_STEPS])
 
 

@@ -50,7 +50,8 @@ if PLANTED == "nothing":
 if PLANTED == "error":
     raise ValueError("planted")
 with seedbed.start(model, optimizer, project="planted", runtime=RUNTIME, quiet=True, store="own-store") as run:
-    saves = PLANTED in {"own", "lost"}
+    saves = PLANTED in {"own", "lost", "mean"}
+    mean = 0.0  # a state of the loop that is in no checkpoint
     if saves and run.restore("own.pt") and PLANTED == "lost":
         torch.manual_seed(123)
     for _ in run.epochs(2) if saves else range(2):
@@ -58,8 +59,9 @@ with seedbed.start(model, optimizer, project="planted", runtime=RUNTIME, quiet=T
             if PLANTED == "draw" and step == 7:
                 a = a + torch.randn(a.shape, generator=unseeded())
             loss = nn.functional.cross_entropy(model(a), b)
+            mean = 0.9 * mean + 0.1 * loss.item()
             optimizer.zero_grad()
-            loss.backward()
+            (loss * (1 + mean) if PLANTED in {"mean", "mean, not saved"} else loss).backward()
             optimizer.step()
             run.log(loss=loss)
             if PLANTED == "time":

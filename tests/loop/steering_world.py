@@ -1,6 +1,7 @@
 """A training that is steered: SGD on one weight whose gradient is always 1, so that each step lowers it by its rate."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,14 @@ class Training:
         self.steering = Steering(self.desk, self.controls(), every_seconds=every_seconds)
         self.stops = False
         self.on_pause: Any = lambda: None
+        self.said: list[str] = []
 
     def engine_with(self, **options: Any) -> ChangeEngine:
         return ChangeEngine(self.run.journal(), {LR.key: LearningRate(self.optimizer)}, [LR], **options)
 
     def controls(self) -> Controls:
-        return Controls.of(self.engine, resolve, lambda: [shown(self.engine.values()[LR.key])])
+        controls = Controls.of(self.engine, resolve, lambda: [shown(self.engine.values()[LR.key])])
+        return replace(controls, say=lambda text: self.said.append(text))
 
     @property
     def checkpoint_path(self) -> Path:

@@ -54,6 +54,16 @@ def test_a_checkpoint_of_a_finished_run_begins_a_new_run(tmp_path, capsys):
     assert "has finished: this is a new run" in capsys.readouterr().err
 
 
+def test_a_resume_says_of_which_run_it_is_and_an_end_without_a_commit_names_the_last_checkpoint(tmp_path, capsys):
+    with pytest.raises(Stopped):
+        train(tmp_path / "s", tmp_path / "c.pt", stop=13, every=5, quiet=False)
+    assert (
+        f"ended as FAILED: Stopped: ; its last checkpoint is {tmp_path / 'c.pt'}, of step 10" in capsys.readouterr().err
+    )
+    _, run, _ = train(tmp_path / "s", tmp_path / "c.pt", every=5, quiet=False)
+    assert f"resumed run {run.run_id} after step 10, from {tmp_path / 'c.pt'}\n" in capsys.readouterr().err
+
+
 def test_an_attempt_before_its_first_checkpoint_begins_again(tmp_path):
     for stop in (4, None):
         if stop:

@@ -37,10 +37,14 @@ def test_a_mirror_that_is_none_is_refused_and_no_run_is_left_open(mirror, tmp_pa
         seedbed.current_run()
 
 
-def test_models_in_a_list_are_to_be_given_by_name(tmp_path):
-    models: Any = [nn.Linear(1, 1)]
-    with pytest.raises(InvalidInput, match="or a dictionary of them by name, found list"):
-        seedbed.start(models, project="tests", store=tmp_path)
+@pytest.mark.parametrize("argument", ["model", "optimizer", "scheduler"])
+def test_objects_in_a_list_are_to_be_given_by_name(argument, tmp_path):
+    work = Work()
+    given: Any = {"model": work.model, "optimizer": work.optimizer, "scheduler": work.scheduler}
+    with pytest.raises(
+        InvalidInput, match=f"^{argument}: .*or a dictionary of them by name, found list; give several as"
+    ):
+        seedbed.start(**{**given, argument: [given[argument]]}, project="tests", store=tmp_path)
 
 
 def test_a_checkpoint_of_another_model_says_which_part_does_not_fit(tmp_path):

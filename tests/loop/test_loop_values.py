@@ -231,10 +231,37 @@ def test_other_samples_get_a_bootstrap_interval_and_few_or_equal_ones_none():
     assert result_of("x", [0.5] * 30) == 0.5
 
 
-@pytest.mark.parametrize("value", [torch.ones(2, 2), [1.0], [1.0, math.nan], object(), ["a", "b"], {3: 1}])
+@pytest.mark.parametrize("value", [torch.ones(2, 2), [1.0], object(), ["a", "b"], {3: 1}])
 def test_what_is_no_result_is_refused_by_name(value):
     with pytest.raises(InvalidInput, match="result: "):
         result_of("x", value)
+
+
+@pytest.mark.parametrize(
+    ("value", "recorded"),
+    [
+        (math.nan, "NaN"),
+        (torch.tensor(math.inf), "Infinity"),
+        (np.float32(-math.inf), "-Infinity"),
+        ({"loss": math.nan, "ap": 0.5}, {"loss": "NaN", "ap": 0.5}),
+        ([1.0, math.nan], "NaN"),
+        (torch.tensor([0.0] * 20 + [math.nan]), "NaN"),
+        (np.array([1.0] * 20 + [math.inf]), "Infinity"),
+        ([math.inf, -math.inf, 1.0], "NaN"),
+        (torch.tensor([0.25] * 20 + [-math.inf], dtype=torch.bfloat16), "-Infinity"),
+    ],
+)
+def test_a_run_that_diverged_is_recorded_by_the_names_of_what_is_not_finite_and_passes_no_bound(
+    tmp_path, value, recorded
+):
+    name = "metrics.x.loss" if isinstance(value, dict) else "metrics.x"
+    gate = [f"{name} {bound}" for bound in ("< 1", ">= 0", "!= 7", "<= 1 @ 95%", ">= -1e300")]
+    with Work().start(tmp_path, gate=gate) as run:
+        run.result(x=value)
+    assert committed(run).snapshot.metrics == {"x": recorded}
+    assert run.report is not None
+    assert [str(each.verdict) for each in run.report.checks][-5:] == ["FAIL"] * 5
+    assert run.exit_code == 1
 
 
 def test_names_with_a_slash_are_nested_and_collisions_refused():

@@ -263,6 +263,36 @@ def test_the_state_of_the_generators_is_that_of_the_start():
     torch.set_rng_state(state)
 
 
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("seeded", [False, True])
+def test_a_generator_is_idle_where_nobody_drew_from_it_before_or_in_the_run(seeded, before):
+    kept = random.getstate(), np.random.get_state()  # noqa: NPY002  the global one
+
+    def idle(*draws):
+        if seeded:
+            random.seed(3)
+            np.random.seed(3)  # noqa: NPY002
+        else:
+            random.seed()
+            np.random.seed()  # noqa: NPY002
+        for draw in draws if before else ():
+            draw()
+        collecting = Collecting()
+        for draw in () if before else draws:
+            draw()
+        return told(collecting.finished())["generators_idle"]
+
+    try:
+        assert idle() == ["numpy", "python"]
+        for draw in (random.random, lambda: random.gauss(0, 1), lambda: random.shuffle([1, 2, 3])):
+            assert idle(draw) == ["numpy"]
+        for draw in (np.random.rand, np.random.randn):
+            assert idle(draw) == ["python"]
+    finally:
+        random.setstate(kept[0])
+        np.random.set_state(kept[1])  # noqa: NPY002
+
+
 def test_the_hardware_names_no_machine():
     found = _machine.hardware_facts()
     assert set(found) == {"cpu", "cores", "memory_gib", "gpus"}

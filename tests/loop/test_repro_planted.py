@@ -64,7 +64,7 @@ def test_an_unseeded_draw_in_the_loop_is_named_by_its_step_and_is_not_taken_for_
     assert (answer.exit_code, found.step, found.what, found.where) == (ExitCode.FAIL, 7, "gradient", "3.bias")
     assert [name for name, *_ in found.values] == ["loss"]
     assert "batch and the states of the global generators were equal" in cause(answer)
-    apart = measure(request, found, told)
+    apart = measure(request, answer, told)
     assert apart is not None
     assert (apart.num, apart.num_different) == (2, 2)
     assert 0 < apart.largest < 2
@@ -118,7 +118,25 @@ def test_a_resume_that_loses_the_generators_state_differs_with_its_first_step(tm
     assert (answer.resumed_at, found.step, found.what) == (7, 7, "batch")
     assert cause(answer).startswith(f"{GENERATOR} 7 began")
     assert "not restored in a resume" in cause(answer)
-    assert measure(request, found, told) is not None
+    apart = measure(request, answer, told)
+    assert apart is not None
+    assert apart.num_different > 0  # the other pair is stopped and resumed too
+
+
+@pytest.mark.parametrize(("planted", "step"), [("mean", 7), ("mean, not saved", 7)])
+def test_a_state_that_is_in_no_checkpoint_is_the_first_cause_and_differs_again_in_another_resume(
+    tmp_path, planted, step
+):
+    request = asked(tmp_path, ReproKind.RESUME, planted)
+    answer = check(request, told)
+    found = answer.difference
+    assert found is not None
+    assert (answer.resumed_at, found.step, found.what) == (7, step, "gradient")
+    assert cause(answer).startswith("a state is not in the checkpoint")
+    assert answer.notes == ()  # it was stopped within a pass
+    apart = measure(request, answer, told)
+    assert apart is not None
+    assert apart.num_different > 0
 
 
 def test_a_logged_value_that_is_never_the_same_is_named_and_can_be_left_out(tmp_path):

@@ -11,7 +11,7 @@ from torch.optim import SGD
 
 from seedbed.change import Delta
 from seedbed.contracts import Outcome
-from seedbed.errors import InvalidInput
+from seedbed.errors import InvalidInput, NotFound
 from seedbed.loop.settings import Settings
 from seedbed.records import MemoryJournal
 
@@ -80,6 +80,31 @@ def test_the_last_part_of_one_optimizer_of_several_is_not_frozen_and_of_one_in_t
     both = Settings(live({"one": one, "other": other}, SGD([*one.parameters(), *other.parameters()], 0.1)))
     both.engine(MemoryJournal())
     assert both.propose(Delta("one.freeze.head", Set(1.0), "by hand", "me"), 3)[0].phase == "applied"
+
+
+class WithWeight(nn.Module):
+    """As a transformer with positions of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pos = nn.Parameter(torch.zeros(4))
+        self.body = nn.Linear(4, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("freeze.pos", "'pos' is a weight of WithWeight, and a module is frozen as a whole$"),
+        ("freeze.body.bias", "a module is frozen as a whole; freeze.body freezes the whole module that has it$"),
+        ("freeze.bodyy", "WithWeight has no module 'bodyy' to freeze; the nearest is body$"),
+        ("freeze.xyz", "WithWeight has no module 'xyz' to freeze; its modules are body$"),
+    ],
+)
+def test_what_is_no_module_is_told_in_words_with_what_there_is(name: str, told: str) -> None:
+    net = WithWeight()
+    settings = Settings(live(net, SGD(net.parameters(), lr=0.1)))
+    with pytest.raises(NotFound, match=told):
+        settings.resolve(name)
 
 
 class WithPooler(nn.Module):

@@ -204,6 +204,35 @@ def test_a_request_that_a_library_refuses_by_its_own_error_is_answered_as_failed
     assert training.used == pytest.approx([0.1] * 3)
 
 
+def test_what_became_of_a_change_is_said_once_to_who_watches_the_run(store, training):
+    training.train(1)
+    steering.propose(RUN, "lr", set=0.2, why="x", proposer="bandit", store=store)
+    training.train(4)
+    assert training.said == ["effective, as bandit asked in request 1: optimizer.lr 0.1 -> 0.2; step 3 used 0.2"]
+    for value in (-1.0, 0.3):
+        steering.propose(RUN, "lr", set=value, why="too far, and too soon", store=store)
+    training.train(8)
+    assert [each.partition(",")[0] for each in training.said] == ["effective", "blocked", "clamped"]
+    training.finish()
+    assert len(training.said) == 3
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_change_of_a_paused_run_is_told_to_wait_for_its_continue(store, training, is_first):
+    def propose() -> int:
+        return steering.propose(RUN, "lr", set=0.2, why="x", store=store).number
+
+    training.train(2)
+    numbers = [propose()] if is_first else []
+    steering.ask(RUN, "pause", store=store)
+    looks = iter([lambda: None if is_first else numbers.append(propose()), lambda: None])
+    training.on_pause = lambda: next(looks, lambda: steering.ask(RUN, "continue", store=store))()
+    training.train(5)
+    told = [each.told for each in post_of(store).answers_to(numbers[0])]
+    assert told[-2].endswith("; the run is paused: a step uses it after `continue`")
+    assert (states(store, numbers[0])[-1], "paused" in told[-1]) == (("EFFECTIVE", False), False)
+
+
 def test_a_request_that_has_expired_is_not_carried_out(store):
     clock = FakeClock(datetime(2026, 1, 1, tzinfo=UTC))
     store.clock = clock

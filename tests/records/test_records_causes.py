@@ -126,6 +126,20 @@ def test_a_generator_that_began_elsewhere_is_named_where_no_seed_explains_it():
     assert "this is chance" in explained(before, seeded).summary
 
 
+def test_a_generator_that_neither_run_drew_from_is_no_cause():
+    states = [{"torch": digest("same"), "numpy": digest(f"n{n}"), "python": digest(f"p{n}")} for n in (1, 2)]
+
+    def told(first, second):
+        sides = zip(("r1", "r2"), states, (first, second), strict=True)
+        pair = [printed(run, **process(generators=found, generators_idle=idle)) for run, found, idle in sides]
+        return words(*pair)
+
+    numpy, python = (f"the generator of {name} began in another state" for name in ("numpy", "python"))
+    assert told([], []) == [numpy, python]
+    assert told(["numpy", "python"], ["python"]) == [numpy]
+    assert told(["numpy", "python"], ["numpy", "python"]) == []
+
+
 def test_another_machine_is_named_last():
     before = printed("r1", **process(hardware={"cpu": "A", "cores": 2}, **code()))
     after = printed("r2", **process(hardware={"cpu": "B", "cores": 2}, **code(B)))

@@ -92,6 +92,13 @@ def test_of_many_metrics_those_of_the_run_itself_are_shown(tmp_path):
     assert lines[begin + 5] == "  and 1 more"
 
 
+def test_a_result_that_is_not_finite_is_shown_by_its_name(tmp_path):
+    lines = summary_lines(commit(tmp_path, "a", {"loss": float("nan"), "test": {"ap": float("-inf")}, "note": "NaN?"}))
+    begin = lines.index("results")
+    assert [line.split() for line in lines[begin + 1 : begin + 3]] == [["loss", "NaN"], ["test.ap", "-Infinity"]]
+    assert lines[begin + 3] == "  and 1 more"
+
+
 @pytest.mark.parametrize(("width", "most"), [(40, 64), (60, 48), (80, 36), (120, 28)])
 def test_no_line_is_longer_than_the_terminal_and_the_whole_is_short(width, most, tmp_path):
     commit(tmp_path, "a", {f"metric_{number}": 0.5 for number in range(30)}, summary_of(), audit())

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from seedbed.contracts import AuditRun, ChangeSummary, Feature, GateReport, Verdict
+from seedbed.contracts import AuditRun, ChangeSummary, Feature, GateReport, RuntimeMode, Verdict
 from seedbed.records import Diff
-from seedbed.render.facts._course import is_auto
+from seedbed.render.facts._course import is_untold
 from seedbed.render.facts._results import Results
 
 __all__ = ["Tile", "tiles"]
@@ -66,19 +66,22 @@ def _contract(audit: AuditRun | None) -> Tile:
     if audit is None:
         return Tile("Runtime contract", "Unknown", "plain", "no readable audit_run in this record")
     requested = {feature: fact for feature in Feature if (fact := audit.of(feature)).requested}
-    unseen = ", ".join(feature for feature, fact in requested.items() if not fact.used)
+    unseen = [feature for feature, fact in requested.items() if not fact.used]
+    untold = ", ".join(feature for feature in unseen if is_untold(audit, feature.value.lower()))
+    lost = ", ".join(feature for feature in unseen if not is_untold(audit, feature.value.lower()))
+    could_not = f"no step that was seen could show {untold}"
     if audit.degraded:
-        return Tile(
-            "Runtime contract",
-            "Degraded",
-            "bad",
-            f"{audit.mode}, not observed throughout: {unseen or 'see the reasons'}",
+        facts = (
+            f"{audit.mode}, not observed throughout: {lost or 'see the reasons'}",
+            could_not if untold else "",
+            "COMPAT goes on and says so, which keeps the contract" if audit.mode is RuntimeMode.COMPAT else "",
         )
-    if unseen and all(is_auto(audit, feature.value.lower()) for feature, fact in requested.items() if not fact.used):
-        detail = f"{audit.mode}, left to what the machine can do: no step that was seen could show {unseen}"
+        return Tile("Runtime contract", "Degraded", "bad", "; ".join(filter(None, facts)))
+    if untold and not lost:
+        detail = f"{audit.mode}, left to what the machine can do: {could_not}"
         return Tile("Runtime contract", "Nothing to show", "plain", detail)
     if unseen:
-        return Tile("Runtime contract", "Not proven", "warn", f"{audit.mode}, not observed: {unseen}")
+        return Tile("Runtime contract", "Not proven", "warn", f"{audit.mode}, not observed: {', '.join(unseen)}")
     if not requested:
         return Tile("Runtime contract", "Nothing requested", "plain", f"{audit.mode}, no feature requested")
     return Tile("Runtime contract", "Kept", "good", f"{audit.mode}, observed: {', '.join(requested)}")

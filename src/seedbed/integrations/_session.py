@@ -129,7 +129,7 @@ class Session:
         for name, value in results_of(numbers_of(results)).items():
             try:
                 self.run.result({name: value.item() if isinstance(value, Tensor) else value})
-            except InvalidInput as problem:  # such as of a loss that is NaN: it must not end what the library does next
+            except InvalidInput as problem:  # such as of a huge count: it must not end what the library does next
                 self.run.say(f"{name} is left out of the results: {problem}")
         if self._given is None:
             self.run.finish()

@@ -22,6 +22,12 @@ Given: TypeAlias = Part | Mapping[str, Part] | None
 
 def objects_of(model: Given[nn.Module], optimizer: Given[Optimizer], scheduler: Given[Any]) -> LiveObjects:
     """The objects as they were given. Raises InvalidInput for what is none of them, and names the argument."""
+    for argument, given in (("model", model), ("optimizer", optimizer), ("scheduler", scheduler)):
+        if isinstance(given, list | tuple | set):
+            raise InvalidInput(
+                f"{argument}: expected one object, or a dictionary of them by name, found {class_words(given)}; give "
+                "several as {'first': ..., 'second': ...}"
+            )
     objects = LiveObjects.of(model, optimizer, scheduler)
     for name, each in objects.models.items():
         if not isinstance(each, nn.Module):

@@ -14,6 +14,7 @@ from seedbed.gate import block_bootstrap, bounded_mean
 from seedbed.gate.bounds._bootstrap import FEWEST
 from seedbed.loop._values import number_of, require_names, require_numbers_in
 from seedbed.records import canonical_json
+from seedbed.records.canonical._numbers import with_plain_numbers
 
 __all__ = ["added", "nested", "result_of"]
 
@@ -24,7 +25,7 @@ _DEEPEST = 16
 def added(results: Mapping[str, object], given: Mapping[str, object]) -> dict[str, object]:
     """The results with what is given besides, as it is recorded. Raises InvalidInput for what cannot be recorded."""
     together = {**results, **{name: result_of(name, value) for name, value in given.items()}}
-    canonical_json(nested(together))  # what cannot be recorded is refused here, and not at the end
+    canonical_json(with_plain_numbers(nested(together)))  # what cannot be recorded is refused here, and not at the end
     return together
 
 
@@ -33,8 +34,9 @@ def result_of(name: str, value: object, depth: int = 0) -> Any:
 
     Of hits and misses (booleans, or 0 and 1 alone) the interval is exact. Of other samples it is `block_bootstrap`'s,
     which rare or skewed samples break: give `bounded_mean(samples, low, high)` where their range is known. Fewer than
-    8 samples, or samples that do not vary, are recorded as their mean alone. Raises InvalidInput for samples that are
-    not finite and for anything else. Mappings may be nested in each other, `depth` is how deep this one is.
+    8 samples, or samples that do not vary, are recorded as their mean alone; so are samples of which one is not finite,
+    whose mean is NaN or infinite. Raises InvalidInput for anything else. Mappings may be nested in each other, `depth`
+    is how deep this one is.
     """
     if isinstance(value, Mapping):
         _require_depth(name, depth)
@@ -116,8 +118,8 @@ def _of_array(name: str, values: "np.ndarray[Any, Any]") -> Any:
     if samples.size < _FEWEST:
         raise InvalidInput(f"result: {name} holds {samples.size} samples, expected at least {_FEWEST}, or a number")
     if not np.isfinite(samples).all():
-        count = int((~np.isfinite(samples)).sum())
-        raise InvalidInput(f"result: {count} of the {samples.size} samples of {name} are not finite; leave them out")
+        with np.errstate(invalid="ignore"):  # of both infinities it is NaN
+            return float(samples.mean())
     if np.isin(samples, (0.0, 1.0)).all():
         return bounded_mean(samples).model_dump()
     if samples.size < FEWEST or samples.min() == samples.max():

@@ -15,6 +15,7 @@ __all__ = [
     "LookingBinding",
     "MovingBinding",
     "RelativeBinding",
+    "TellingBinding",
     "UndoingBinding",
     "Unproven",
     "Use",
@@ -88,6 +89,14 @@ class CoupledBinding(Protocol):
 
     def coupled(self) -> Mapping[str, float]:
         """The values of the other settings now, by name."""
+
+
+@runtime_checkable
+class TellingBinding(Protocol):
+    """A binding that has something to say of its latest write, besides the value."""
+
+    def way(self) -> str:
+        """What the latest write came to, such as how a schedule keeps it, for the story of the change; or empty."""
 
 
 @runtime_checkable

@@ -122,9 +122,8 @@ class _UseNote:
 
 def _paths_in(model: nn.Module, name: str) -> list[str]:
     if name and name not in dict(model.named_modules()):
-        raise InvalidInput(
-            f"{type(model).__name__} has no module {name!r}; it has {[n for n, _ in model.named_modules()]}"
-        )
+        names = ", ".join(each for each, _ in model.named_modules() if each)
+        raise InvalidInput(f"{type(model).__name__} has no module {name!r}; it has {names or 'none'}")
     within = model.get_submodule(name).named_modules(prefix=name)
     return [path for path, module in within if _has_dropout(module)]
 

@@ -10,6 +10,7 @@ from seedbed.change.bindings._binding import (
     LookingBinding,
     MovingBinding,
     RelativeBinding,
+    TellingBinding,
     UndoingBinding,
     UseReport,
 )
@@ -92,9 +93,9 @@ class Bindings:
         return binding.coupled() if isinstance(binding, CoupledBinding) else {}
 
     def way(self, key: str) -> str:
-        """How the latest write is kept under a schedule; empty where there is none."""
+        """What the latest write came to, such as how a schedule keeps it; empty where there is nothing to tell."""
         binding = self._bindings[key]
-        return binding.way() if isinstance(binding, RelativeBinding) else ""
+        return binding.way() if isinstance(binding, TellingBinding) else ""
 
     def moving(self) -> dict[str, MovingBinding]:
         """The bindings whose values others may move on, by key."""

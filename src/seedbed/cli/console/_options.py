@@ -17,6 +17,7 @@ __all__ = [
     "ReasonOption",
     "ResumeOption",
     "RunArgument",
+    "RunningArgument",
     "SeedOption",
     "StoreOption",
     "ThreadsOption",
@@ -45,6 +46,14 @@ RunArgument = Annotated[
         help="A run's name, a beginning that only one run has, `latest`, or a commit's number: up to seven digits are "
         "the number if only one project has it and no run is named so. `latest` is the run that finished last; where "
         "a run need not be finished, as in `show`, the one that finished or else began last.",
+    ),
+]
+RunningArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run's name, a beginning that only one run has, or `latest`: of the runs that go on the one that began "
+        "last; where none goes on, the one that finished or else began last.",
     ),
 ]
 OtherArgument = Annotated[

@@ -55,6 +55,7 @@ class Checkpointing:
     ) -> None:
         self.together: Together | None = None
         self.unknown = ""
+        self.newest = ""  # the last one that was written, in words
         self.num_passes = 0  # over the data, before the resume
         self._attempt, self._steps, self._values, self._planned = attempt, steps, values, planned
         self._witness, self._say = witness, say
@@ -140,7 +141,7 @@ class Checkpointing:
             return None
         _ = self._attempt.settings  # found before anything is loaded, with bounds from the values that the run began at
         load_parts(found, self._attempt.objects, path, is_alone=ranks is None)
-        self._take_up(found["run"])
+        self._take_up(found["run"], f", from {path}")
         self._last, self._is_current = path, found["run"].get("is_newest", False)
         given: Mapping[str, Any] = found["given"]
         return given
@@ -179,7 +180,7 @@ class Checkpointing:
             ranks.led(Place.RESTORE, lambda: self._require_unfinished(state))
         self._take_up(state)
 
-    def _take_up(self, state: Mapping[str, Any]) -> None:
+    def _take_up(self, state: Mapping[str, Any], source: str = "") -> None:
         own = own_state(state, self._attempt.find_ranks())
         changes = ChangeState.model_validate_json(state["changes"])
         self._attempt.resume(state["run_id"], changes, state["elapsed_seconds"])
@@ -194,6 +195,8 @@ class Checkpointing:
             self.unknown = _OTHER_RANKS
         else:
             restore_generators(own["generators"])
+        if self._attempt.leads:
+            self._say(f"resumed run {state['run_id']} after step {self._steps.step}{source}")
         if self.unknown:
             self._say(f"resumed, and the run may be another than without the resume: {self.unknown}")
 
@@ -234,6 +237,7 @@ class Checkpointing:
         else:
             self.together.settle(Place.CHECKPOINT, self._steps.step)
             write_together(self.together.ranks, path, objects, {**self.state(), "is_newest": is_newest}, given)
+        self.newest = f"{path}, of step {self._steps.done}"
 
     def _resumable(self, path: Path) -> dict[str, Any] | None:
         found = read_checkpoint(path)

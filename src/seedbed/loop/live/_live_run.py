@@ -223,7 +223,8 @@ class LiveRun:
             self.attempt.end(status, reason)
         finally:
             self._tell_end(reason)
-        self.say(f"run {self.attempt.run_id} ended as {status.value}: {reason}")
+        newest = f"; its last checkpoint is {self.checkpoints.newest}" if self.checkpoints.newest else ""
+        self.say(f"run {self.attempt.run_id} ended as {status.value}: {reason}{newest}")
 
     def _tell_end(self, reason: str = "") -> None:
         """Tell those who ask it for something, and other trackers, that the run has ended; without a commit, why."""

@@ -33,8 +33,9 @@ class Requests:
         checkpoint: Callable[[], str | None],
         beat: Callable[[], None],
         say: Callable[[str], None],
+        run_id: str,
     ) -> None:
-        self._steering, self._checkpoint, self._beat, self._say = steering, checkpoint, beat, say
+        self._steering, self._checkpoint, self._beat, self._say, self._run_id = steering, checkpoint, beat, say, run_id
         self._waiting: deque[Asked] = deque()
         self._owed: list[Asked] = []
         self._is_paused = self._is_stopped = False
@@ -44,8 +45,8 @@ class Requests:
         cls, attempt: Attempt, step: Callable[[], int], checkpoint: Callable[[], str | None], say: Callable[[str], None]
     ) -> "Requests":
         """Take requests to this attempt from now on; `step` gives the number of steps taken so far."""
-        steering = Steering.of(attempt.store, attempt.record, _controls(attempt, step, attempt.propose))
-        return cls(steering, checkpoint, attempt.record.beat, say)
+        steering = Steering.of(attempt.store, attempt.record, _controls(attempt, step, attempt.propose, say))
+        return cls(steering, checkpoint, attempt.record.beat, say, attempt.run_id)
 
     @classmethod
     def open_for(
@@ -58,9 +59,9 @@ class Requests:
             together.announce_wait(step())
             beat()
 
-        controls = _controls(attempt, step, together.announce)
+        controls = _controls(attempt, step, together.announce, say)
         steering = Steering.of(attempt.store, attempt.record, controls, every_seconds=_OFTEN)
-        return cls(steering, lambda: together.announce_checkpoint(step()), wait, say)
+        return cls(steering, lambda: together.announce_checkpoint(step()), wait, say, attempt.run_id)
 
     @staticmethod
     def refuse(attempt: Attempt, why: str) -> None:
@@ -106,7 +107,8 @@ class Requests:
             case Verb.PAUSE:
                 self._is_paused = True
                 self._steering.done(asked, step, f"paused after step {step}")
-                self._say(f"paused after step {step}, as {asked.proposer} asked: `seedbed runs ask RUN continue`")
+                way_on = f"`seedbed runs ask {self._run_id} continue`"
+                self._say(f"paused after step {step}, as {asked.proposer} asked: {way_on}")
             case Verb.CONTINUE:
                 self._is_paused = False
                 self._steering.done(asked, step, "the run goes on")
@@ -135,7 +137,10 @@ class Requests:
 
 
 def _controls(
-    attempt: Attempt, step: Callable[[], int], propose: Callable[[Delta, int, str | None], object]
+    attempt: Attempt,
+    step: Callable[[], int],
+    propose: Callable[[Delta, int, str | None], object],
+    say: Callable[[str], None],
 ) -> Controls:
     engine = attempt.engine
     return Controls(
@@ -144,4 +149,5 @@ def _controls(
         state_hash=lambda: attempt.settings.view(step()).state,
         resolve=attempt.settings.resolve,
         settings=lambda: attempt.settings.view(step()).settings,
+        say=say,
     )

@@ -85,6 +85,7 @@ class Collecting:
             "code": self._code_facts(git),
             "imported": [list(each) for each in sorted({each for name, each in packages.items() if name in loaded})],
             "generators": dict(self._generators),
+            "generators_idle": [*_machine.idle_generators(self._generators)],
             "hardware": _machine.hardware_facts(),
             "command": [*self._command()],
         }

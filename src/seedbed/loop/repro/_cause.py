@@ -18,6 +18,10 @@ _SEEDS = {
     "torch": "torch.manual_seed",
     "cuda": "torch.cuda.manual_seed_all",
 }
+_NOT_KEPT = (
+    "a state is not in the checkpoint: what the loop needs besides its model, optimizer and scheduler is given to "
+    "run.checkpoint by name and taken back from run.restored; "
+)
 
 
 def probable_cause(first: Trace, second: Trace, found: ReproDifference) -> str:
@@ -31,9 +35,10 @@ def probable_cause(first: Trace, second: Trace, found: ReproDifference) -> str:
         # One that nothing draws from may be in any state.
         if names := [name for name in _apart(first, second, step) if _moves(first, name)]:
             return _cause_of_drawing(names, step, is_first=step == steps[0])
-    unused = _apart(first, second, found.step) if steps[:1] == [found.step] else []
+    is_first = steps[:1] == [found.step] and first.begun_after == second.begun_after
+    unused = _apart(first, second, found.step) if is_first else []
     hint = f"; nobody seeded {' and '.join(unused)}, in case the script drew from it earlier" if unused else ""
-    return f"{_cause_elsewhere(first, found)}{hint if found.what != VALUE else ''}"
+    return f"{_cause_elsewhere(first, second, found)}{hint if found.what != VALUE else ''}"
 
 
 def _cause_of_drawing(names: list[str], step: int, *, is_first: bool) -> str:
@@ -44,9 +49,10 @@ def _cause_of_drawing(names: list[str], step: int, *, is_first: bool) -> str:
     return f"{told}: it is not seeded ({seeds} before the model is made), or not restored in a resume"
 
 
-def _cause_elsewhere(first: Trace, found: ReproDifference) -> str:
+def _cause_elsewhere(first: Trace, second: Trace, found: ReproDifference) -> str:
+    lost = _NOT_KEPT if second.begun_after > first.begun_after else ""
     if found.what == BATCH:
-        return (
+        return lost + (
             "the global generators were in equal states: the data come from a generator of their own that has no seed, "
             "from workers, or from files that changed"
         )
@@ -54,7 +60,11 @@ def _cause_elsewhere(first: Trace, found: ReproDifference) -> str:
     if not any(name.startswith(f"{BATCH} ") for step in first.steps.values() for name in step.digests):
         inputs = "the states of the global generators were equal; the batches were not seen (use run.steps)"
     if found.what == VALUE:
-        return f"{inputs}, and every tensor too: the value itself is another, as a time is; leave it out by --ignore"
+        return (
+            f"{lost}{inputs}, and every tensor too: the value itself is another, as a time is; leave it out by --ignore"
+        )
+    if lost:
+        return f"{lost}{inputs}; or something was drawn from a generator without a seed"
     if first.process.get("deterministic"):
         return f"{inputs}: something was drawn from a generator without a seed, or the script keeps a state elsewhere"
     return (

@@ -12,7 +12,7 @@ from seedbed.change import ChangeRecord, replay_rule
 from seedbed.change._history import fold
 from seedbed.errors import ExitCode
 from seedbed.loop.repro._child import Ended, run_child
-from seedbed.loop.repro._compare import ReproDifference, first_difference, num_compared
+from seedbed.loop.repro._compare import TENSORS, ReproDifference, first_difference, num_compared
 from seedbed.loop.repro._dump import Distance, distance
 from seedbed.loop.repro._plan import Plan
 from seedbed.loop.repro._trace import Trace
@@ -116,7 +116,7 @@ def narrow(request: ReproRequest, answer: ReproAnswer, say: Say) -> ReproAnswer:
     found = answer.difference
     if found is None or request.every == 1 or answer.first is None or found.what == "end" or answer.num_runs > 1:
         return answer
-    first, second = _again(replace(request, every=1), found, ("first near", "second near"), ({}, {}), say)
+    first, second = _again(replace(request, every=1), answer, ("first near", "second near"), ({}, {}), say)
     for pair in zip(first.traces, second.traces, strict=False):
         if (earlier := first_difference(*pair, request.ignored, is_whole=False)) is not None:
             return replace(answer, difference=earlier, first=pair[0], second=pair[1], is_narrowed=True)
@@ -124,45 +124,46 @@ def narrow(request: ReproRequest, answer: ReproAnswer, say: Say) -> ReproAnswer:
     return replace(answer, notes=(*answer.notes, told))
 
 
-def measure(request: ReproRequest, found: ReproDifference, say: Say) -> Distance | None:
+def measure(request: ReproRequest, answer: ReproAnswer, say: Say) -> Distance | None:
     """Run both again up to the step that differs, keep its tensors, and say how far apart the first one is.
 
-    None where they cannot be compared: it is no tensor, or has another shape, or was not computed again.
+    None where they cannot be compared: nothing differs, it is no tensor that both have, or has another shape, or was
+    not computed again.
     """
+    found = answer.difference
+    if found is None or found.what not in TENSORS or found.first:
+        return None
     dumps = [request.folder.absolute() / f"{name}.safetensors" for name in ("first", "second")]
     kept: list[dict[str, object]] = [{"dump_at": found.step, "dump": each} for each in dumps]
-    _again(request, found, ("first again", "second again"), kept, say)
+    _again(request, answer, ("first again", "second again"), kept, say)
     return distance(dumps[0], dumps[1], found.name)
 
 
 def _again(
     request: ReproRequest,
-    found: ReproDifference,
+    answer: ReproAnswer,
     names: tuple[str, str],
     more: Sequence[dict[str, object]],
     say: Say,
 ) -> list[Ended]:
-    """Run both once more up to the step that differs, by plans with `more`."""
-    cut = _cut_of(request)
-    if found.step <= cut.get("kill_after", 0):
-        request, cut = replace(request, kind=ReproKind.REPEAT), {}  # it differs before it was stopped
+    """Run both once more up to the step that differs, by plans with `more`; the second is stopped and resumed again."""
+    step = 0 if answer.difference is None else answer.difference.step
+    cut = _cut_of(request) if answer.resumed_at else {}  # else it differs before it was stopped
     second = _replaying(request)
     if cut:
         stopped = request.plan(names[1], **cut)
         _run(request, stopped, f"{names[1]}, to its stop", say)
         second = {"restore": stopped.checkpoint}
     plans = [
-        request.plan(name, **{"kill_after": found.step, **each, **own})
+        request.plan(name, **{"kill_after": step, **each, **own})
         for name, each, own in zip(names, more, ({}, second), strict=True)
     ]
-    ended = [_run(request, plan, name, say, found.step) for plan, name in zip(plans, names, strict=True)]
+    ended = [_run(request, plan, name, say, step) for plan, name in zip(plans, names, strict=True)]
     return [ended[0], replace(ended[1], traces=ended[1].traces[1:])] if cut else ended
 
 
 def _cut_of(request: ReproRequest) -> dict[str, Any]:
     """Where and how the second run of a resume was stopped."""
-    if request.kind is not ReproKind.RESUME:
-        return {}
     return dict(json.loads((request.folder / _CUT).read_text("utf-8")))
 
 
@@ -241,7 +242,7 @@ def _resumed(request: ReproRequest, whole: Ended, say: Say) -> ReproAnswer:
     if not began and again.exit_code == whole.exit_code:
         return ReproAnswer(why_not="nothing was resumed: the new process began with the first step again")
     answer = compared(request, whole, again)
-    if again.exit_code not in (0, whole.exit_code):
+    if began in first.passes and not again.was_stopped and again.exit_code not in (0, whole.exit_code):
         answer = replace(answer, notes=(*answer.notes, _NO_BATCH))
     return replace(answer, resumed_at=began + 1)
 

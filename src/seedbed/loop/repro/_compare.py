@@ -6,9 +6,10 @@ from typing import final
 
 from seedbed.loop.repro._trace import Trace
 
-__all__ = ["VALUE", "ReproDifference", "first_difference", "num_compared"]
+__all__ = ["TENSORS", "VALUE", "ReproDifference", "first_difference", "num_compared"]
 
 VALUE, STEPS = "value", "steps"
+TENSORS = frozenset({"batch", "gradient", "optimizer", "weight"})
 
 
 @final

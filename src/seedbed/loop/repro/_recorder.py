@@ -99,6 +99,7 @@ class ReproRecorder:
                 for name, part in batch_parts(batch, str(self._num_batches)):
                     self._take(name, part)
             yield batch
+        self._file.write("pass", step=steps_taken())
 
     def opened(self) -> None:
         """A step was opened."""

@@ -28,7 +28,8 @@ class Step:
 class Trace:
     """What a run wrote, from the step after `begun_after` on.
 
-    `process` says what else bears on its numbers, `own` which changes the script proposed, by the steps taken then.
+    `process` says what else bears on its numbers, `own` which changes the script proposed, by the steps taken then,
+    `passes` after which steps a pass over the data was over.
     """
 
     project: str = ""
@@ -40,6 +41,7 @@ class Trace:
     checkpoints: list[int] = field(default_factory=list)
     restores: bool = False
     own: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
+    passes: list[int] = field(default_factory=list)
 
     def take(self, line: Mapping[str, Any], names: list[str]) -> None:
         """Take one line; `names` holds those of the steps that follow."""
@@ -61,6 +63,8 @@ class Trace:
                 self.checkpoints.append(line["step"])
             case "restore":
                 self.restores = True
+            case "pass":
+                self.passes.append(line["step"])
             case "own":
                 self.own.append((line["step"], tuple(line["ids"])))
 

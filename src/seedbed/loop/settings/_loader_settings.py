@@ -13,6 +13,7 @@ from seedbed.errors import InvalidInput
 from seedbed.loop.settings._found import BoundSetting, Unbound, key_of_path
 from seedbed.loop.settings._limits import Limits
 from seedbed.loop.settings._live_objects import LiveObjects
+from seedbed.loop.settings._pass_length import PassLength
 from seedbed.loop.settings._replaceable import LoaderSetting
 
 __all__ = ["LoaderSettings"]
@@ -35,10 +36,12 @@ class LoaderSettings:
                 why = f"a {type(loader).__qualname__} is no torch DataLoader: what it reads its size from is not known"
                 yield Unbound(key_of_path((owner, _SIZE)), why)
             else:
-                yield from _of_loader(owner, loader, optimizer)
+                yield from _of_loader(owner, loader, optimizer, PassLength(loader, [*objects.schedulers.values()]))
 
 
-def _of_loader(owner: str, loader: DataLoader[object], optimizer: Optimizer) -> Iterator[BoundSetting | Unbound]:
+def _of_loader(
+    owner: str, loader: DataLoader[object], optimizer: Optimizer, length: PassLength
+) -> Iterator[BoundSetting | Unbound]:
     batches: object = loader.batch_sampler
     if batches is None:
         yield Unbound(key_of_path((owner, _SIZE)), "the loader gathers no batches: it was made with batch_size=None")
@@ -49,12 +52,11 @@ def _of_loader(owner: str, loader: DataLoader[object], optimizer: Optimizer) -> 
         yield Unbound(key_of_path((owner, _SIZE)), str(problem))
     else:
         limits = Limits.of_count(sized.batch_size)
-        yield BoundSetting(
-            (owner, _SIZE), LoaderSetting(BatchSize(sized, optimizer), sized, batches, optimizer), limits
-        )
+        setting = LoaderSetting(BatchSize(sized, optimizer), sized, batches, optimizer, length)
+        yield BoundSetting((owner, _SIZE), setting, limits)
     mixture = batches.sampler if isinstance(batches, ResizableBatchSampler) else loader.sampler
     if isinstance(mixture, MixtureSampler):
         limits = Limits.of_share(sum(mixture[name] for name in mixture.names))
         for name in mixture.names:
-            binding = LoaderSetting(MixtureWeight(mixture, name, optimizer), mixture, mixture, optimizer)
+            binding = LoaderSetting(MixtureWeight(mixture, name, optimizer), mixture, mixture, optimizer, length)
             yield BoundSetting((owner, _MIXTURE, name), binding, limits)

@@ -1,6 +1,6 @@
 """The settings of models: the probability of dropout, and which modules are frozen."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from typing import final
 
@@ -20,6 +20,7 @@ __all__ = ["DropoutSettings", "FreezeSettings"]
 
 _OWNER, _DROPOUT = "model", "dropout"
 _MOST_PARTS = 16
+_MOST_NAMED = 5
 
 
 @final
@@ -124,8 +125,7 @@ def _freeze(objects: LiveObjects, name: str, part: str) -> BoundSetting | Unboun
     model, path = plain_model(wrapped), (name or _OWNER, FREEZE, part)
     modules = dict(model.named_modules())
     if not part or part not in modules:
-        near = get_close_matches(part, [each for each in modules if each], n=3)
-        raise NotFound(f"{type(model).__name__} has no module {part!r} to freeze; the nearest are {near}")
+        raise NotFound(_no_module(model, part, [each for each in modules if each]))
     optimizer = objects.optimizer_of(modules[part]) or objects.optimizer_of(model)
     if optimizer is None:
         return Unbound(key_of_path(path), _no_optimizer(name or _OWNER))
@@ -136,6 +136,23 @@ def _freeze(objects: LiveObjects, name: str, part: str) -> BoundSetting | Unboun
     except InvalidInput as problem:
         return Unbound(key_of_path(path), str(problem))
     return BoundSetting(path, binding, Limits.of_switch())
+
+
+def _no_module(model: nn.Module, part: str, modules: Sequence[str]) -> str:
+    """Why there is no such module to freeze: it is a weight, it is misspelt, or there are others."""
+    if any(part == name for name, _ in model.named_parameters()):
+        owner = part.rpartition(".")[0]
+        whole = f"; freeze.{owner} freezes the whole module that has it" if owner else ""
+        return f"{part!r} is a weight of {type(model).__name__}, and a module is frozen as a whole{whole}"
+    near = get_close_matches(part, modules, n=3)
+    told = f"the nearest {'is' if len(near) == 1 else 'are'} {', '.join(near)}" if near else _some(modules)
+    return f"{type(model).__name__} has no module {part!r} to freeze; {told}"
+
+
+def _some(modules: Sequence[str]) -> str:
+    """The first of the modules, in words."""
+    more = f" and {len(modules) - _MOST_NAMED} more" if len(modules) > _MOST_NAMED else ""
+    return f"its modules are {', '.join(modules[:_MOST_NAMED])}{more}" if modules else "it has no modules of its own"
 
 
 def _large_parts(model: nn.Module, path: str = "") -> list[str]:

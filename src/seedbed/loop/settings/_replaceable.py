@@ -11,6 +11,7 @@ from seedbed.change.bindings._delivered_batches import BatchListener
 from seedbed.change.bindings._step_watch import StepWatch
 from seedbed.errors import InvalidInput
 from seedbed.loop.settings._known_loaders import KnownLoaders
+from seedbed.loop.settings._pass_length import PassLength
 
 __all__ = ["LoaderSetting"]
 
@@ -22,12 +23,15 @@ _OVERWRITTEN = "the value was overwritten by code outside the bindings"
 class LoaderSetting:
     """Binds a parameter to a setting of the loader that the loop reads now; it may build one for each epoch.
 
-    `source` is what holds the value, by which a loader is known again; `listener` counts the batches of that loader.
+    `source` is what holds the value, by which a loader is known again; `listener` counts the batches of that loader, of
+    which a pass has `length`.
     """
 
-    def __init__(self, binding: Binding, listener: BatchListener, source: Hashable, optimizer: Optimizer) -> None:
+    def __init__(
+        self, binding: Binding, listener: BatchListener, source: Hashable, optimizer: Optimizer, length: PassLength
+    ) -> None:
         self._binding, self.listener, self._source, self._optimizer = binding, listener, source, optimizer
-        self._known = KnownLoaders()
+        self._known, self._length, self._former = KnownLoaders(), length, length.read()
         self._began = self._watched = binding.read()
         self._report: Report | None = None
         self._steps: StepWatch | None = None
@@ -47,6 +51,7 @@ class LoaderSetting:
         self._is_left = False
         self._began, expected = self._known.taken(later._source, later._binding)
         self._binding, self.listener, self._source = later._binding, later.listener, later._source
+        self._length = later._length
         if self._report is not None and self._began == self._watched:
             if (found := self.read()) == expected:
                 self._watch_on()
@@ -67,7 +72,12 @@ class LoaderSetting:
         """Set it, from the next batch that is sampled on. Raises as the binding of the present loader."""
         if self._is_left:
             raise InvalidInput("the loader was replaced by one without this setting: nothing reads it any more")
+        self._former = self._length.read()
         self._binding.write(value)
+
+    def way(self) -> str:
+        """What the latest write made of a pass over the loader, as `TellingBinding`."""
+        return self._length.told(self._former)
 
     def watch(self, report: Report | None) -> None:
         """Report as the binding of the present loader; steps are counted on over loaders."""

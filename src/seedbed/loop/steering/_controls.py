@@ -21,7 +21,8 @@ class Controls:
 
     `propose` takes a delta, the number of steps taken so far and the state hash that the proposer saw, if any, as
     `ChangeEngine.propose` does; it may make the change at a later step. What became of it is read in the `history`.
-    `resolve` gives the whole name of a setting, and raises NotFound with the nearest.
+    `resolve` gives the whole name of a setting, and raises NotFound with the nearest. `say` tells the person who
+    watches the run what became of a change.
     """
 
     propose: Callable[[Delta, int, str | None], object]
@@ -29,6 +30,7 @@ class Controls:
     state_hash: Callable[[], str]
     resolve: Callable[[str], str]
     settings: Callable[[], Iterable[SettingView]]
+    say: Callable[[str], None] = lambda _: None
 
     @classmethod
     def of(

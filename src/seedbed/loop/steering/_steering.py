@@ -19,6 +19,7 @@ from seedbed.records import ActiveRun, Store
 __all__ = ["Asked", "Steering"]
 
 _LOOK_SECONDS = 1.0
+_WHILE_PAUSED = "; the run is paused: a step uses it after `continue`"
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,13 @@ class Asked:
 class _Open:
     """A request for a change that is carried out, whose answer is not final.
 
-    `told` is the state it was told last; `times_lost` is how often its change had been lost when it was carried out.
+    `told` is the state it was told last, and whether the run was paused then; `times_lost` is how often its change had
+    been lost when it was carried out.
     """
 
     what: RunRequest
     times_lost: int = 0
-    told: AnswerState | None = None
+    told: tuple[AnswerState, bool] | None = None
     is_withdrawn: bool = False
 
 
@@ -102,7 +104,8 @@ class Steering:
 
     def refuse(self, number: int, step: int, why: str) -> None:
         """Answer that the change of request `number`, which was to be made at a later step, cannot be."""
-        self._open.pop(number, None)
+        if (refused := self._open.pop(number, None)) is not None:
+            self._say(number, refused, AnswerState.REFUSED, why)
         self._desk.end(number, AnswerState.REFUSED, why, step)
 
     def finish(self, step: int) -> None:
@@ -135,7 +138,7 @@ class Steering:
         self._desk.flush()
         before = set(self._asked)
         self._take_in(self._desk.new(), step)
-        self._follow(step)
+        self._follow(step, is_paused=bool(doing))
         self._desk.show(step, doing, self._controls.state_hash, self._controls.settings)
         return tuple(each for number, each in self._asked.items() if number not in before)
 
@@ -233,7 +236,7 @@ class Steering:
                 "and where a schedule moves one at each step, pause the run first: `seedbed runs ask RUN pause`"
             ) from None
 
-    def _follow(self, step: int) -> None:
+    def _follow(self, step: int, *, is_paused: bool = False) -> None:
         history = self._controls.history()
         for number, each in sorted(self._open.items()):
             made = standing(history, number)
@@ -243,13 +246,20 @@ class Steering:
                     self._carry_out(number, each.what, step, is_withdrawn=each.is_withdrawn)
                 continue
             state, is_final = how_it_went(history, made)
+            waits = is_paused and state is AnswerState.APPLIED
+            told = f"{told_of(history, made)}{_WHILE_PAUSED if waits else ''}"
             if is_final:
                 del self._open[number]
-                self._desk.end(number, state, told_of(history, made), step, worst_of(made))
-            elif state is not each.told:
-                self._open[number] = replace(each, told=state)
-                told = told_of(history, made)
+                self._desk.end(number, state, told, step, worst_of(made))
+                self._say(number, each, state, told)
+            elif (state, waits) != each.told:
+                self._open[number] = replace(each, told=(state, waits))
+                if state is not AnswerState.APPLIED:  # soon a step uses it, or did not
+                    self._say(number, each, state, told)
                 self._desk.note(number, state, told, step, worst_of(made), is_withdrawn=each.is_withdrawn)
+
+    def _say(self, number: int, each: _Open, state: AnswerState, told: str) -> None:
+        self._controls.say(f"{state.lower()}, as {each.what.proposer} asked in request {number}: {told}")
 
     def _settle_new(self, step: int, why: str) -> None:
         for each in self._desk.new():

@@ -62,6 +62,8 @@ def _facts(previous: Snapshot, current: Snapshot) -> Sequence[Difference] | None
 def _observed(previous: Snapshot, current: Snapshot) -> Iterator[Difference]:
     known = {*compared_course(previous)[_PACKAGES], *compared_course(current)[_PACKAGES]}
     before, after = (_told(each, known) for each in (previous, current))
+    for name in _idle(previous) & _idle(current):  # how it began has moved nothing
+        before["generators"].pop(name, None)
     for part, told in before.items():
         shared = told.keys() & after[part].keys()
         first, second = ({name: side[part][name] for name in shared} for side in (before, after))
@@ -86,6 +88,12 @@ def _told(snapshot: Snapshot, known: set[str]) -> dict[str, dict[str, Json]]:
         "length": {name: count for name in ("steps", "epochs") if (count := process.get(name)) is not None},
         "resume": {"exact": exact} if (exact := process.get("resume")) else {},
     }
+
+
+def _idle(snapshot: Snapshot) -> set[str]:
+    """The generators from which the run drew nothing."""
+    idle = snapshot.process.get("generators_idle")
+    return {each for each in idle if isinstance(each, str)} if isinstance(idle, list | tuple) else set()
 
 
 def _pairs(value: Json) -> dict[str, Json]:

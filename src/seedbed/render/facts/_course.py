@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from seedbed.contracts import AuditRun
+from seedbed.contracts import AuditRun, Feature
 from seedbed.records import Snapshot
 from seedbed.render.facts._documents import document_of
 from seedbed.render.facts._scores import is_number
 
-__all__ = ["ValueUse", "contract_words", "is_auto", "resume_words", "seen_words", "unknown_words", "uses_of"]
+__all__ = ["ValueUse", "contract_words", "is_untold", "resume_words", "seen_words", "unknown_words", "uses_of"]
 
 _ORIGINS = {
     "changes": "changed by a proposal: an input of this run",
@@ -62,7 +62,7 @@ def contract_words(snapshot: Snapshot) -> str:
     requested = [name for name in _FEATURES if _fact(runtime, name, "requested")]
     seen = [name.upper() for name in requested if _fact(runtime, name, "used")]
     audit, _ = document_of(snapshot, "audit_run", AuditRun)
-    shown_by_none = [name for name in requested if name.upper() not in seen and audit and is_auto(audit, name)]
+    shown_by_none = [name for name in requested if name.upper() not in seen and audit and is_untold(audit, name)]
     asked = [name for name in requested if name not in shown_by_none]
     unseen = [name.upper() for name in asked if name.upper() not in seen]
     answer = "degraded" if runtime.get("degraded") else "not proven" if unseen else "kept" if requested else ""
@@ -82,9 +82,13 @@ def seen_words(audit: AuditRun) -> str:
     return f"{audit.mode}, {audit.steps_sampled} of {audit.steps} iterations and evaluations seen"
 
 
-def is_auto(audit: AuditRun, feature: str) -> bool:
-    """Whether the feature was left to what the machine can do and a step can show; `feature` as "sdpa"."""
-    return feature in audit.settings and audit.settings[feature].value == _AUTO
+def is_untold(audit: AuditRun, feature: str) -> bool:
+    """Whether the feature, such as "sdpa", was left to what the machine can do, and no step could show it.
+
+    Where a step showed another kernel in its place, that was seen.
+    """
+    is_auto = feature in audit.settings and audit.settings[feature].value == _AUTO
+    return is_auto and audit.of(Feature(feature.upper())).observed is None
 
 
 def resume_words(snapshot: Snapshot) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from seedbed.contracts import ChangeReport, Outcome
 from seedbed.records import MetricDelta, Snapshot
+from seedbed.records.canonical import read_number
 from seedbed.records.log import better
 from seedbed.render.facts._measured import Measured, measured
 from seedbed.render.facts._scores import Score
@@ -17,7 +18,7 @@ _ATTENTION = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.BLOCKED, Outcome.CLAMPED,
 
 @dataclass(frozen=True)
 class ShortResult:
-    """One metric by its dotted name, and its difference from the predecessor; None where that has none."""
+    """One metric by its dotted name, which may be NaN, and its difference from the predecessor, if it has one."""
 
     name: str
     score: Score
@@ -32,16 +33,22 @@ def main_results(snapshot: Snapshot, most: int) -> tuple[tuple[ShortResult, ...]
     found = list(measured(snapshot.metrics))
     deltas = {key.lstrip("/").replace("/", "."): delta for key, delta in snapshot.diff_prev.metric_deltas.items()}
     shown = [
-        ShortResult(item.path, item.score, deltas.get(item.path) or deltas.get(f"{item.path}.value"))
-        for item in sorted((item for item in found if item.score), key=_place)[:most]
-        if item.score
-    ]
+        ShortResult(item.path, score, deltas.get(item.path) or deltas.get(f"{item.path}.value"))
+        for item, score in sorted(((item, _score(item)) for item in found), key=lambda pair: _place(pair[0]))
+        if score is not None
+    ][:most]
     return tuple(shown), len(found) - len(shown)
 
 
 def main_changes(changes: Sequence[ChangeReport], most: int) -> tuple[ChangeReport, ...]:
     """At most `most` changes, those that did not do what was asked first, each kind in the order of steps."""
     return tuple(sorted(changes, key=lambda change: (_ATTENTION.index(change.outcome), change.step, change.id))[:most])
+
+
+def _score(item: Measured) -> Score | None:
+    """The single number that a metric is, also NaN or an infinity; None for a list or a text."""
+    number = read_number(item.other)
+    return item.score if number is None else Score(number)
 
 
 def _place(item: Measured) -> tuple[bool, bool, str]:

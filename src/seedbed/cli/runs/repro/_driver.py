@@ -26,7 +26,6 @@ _PARTS = {
     "optimizer": "the optimizer's state",
     "weight": "the weight",
 }
-_TENSORS = {"batch", "gradient", "optimizer", "weight"}
 
 
 def run_check(request: Callable[[Path], ReproRequest], keep: Path | None, *, as_json: bool) -> int:
@@ -36,9 +35,7 @@ def run_check(request: Callable[[Path], ReproRequest], keep: Path | None, *, as_
         asked = request(folder)
         try:
             answer = narrow(asked, check(asked, say), say)
-            found = answer.difference
-            is_in_both = found is not None and found.what in _TENSORS and not found.first
-            distance = measure(asked, found, say) if found is not None and is_in_both else None
+            distance = measure(asked, answer, say)
         except KeyboardInterrupt:
             errors().print("interrupted; the script was ended")
             raise

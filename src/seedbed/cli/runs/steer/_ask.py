@@ -4,16 +4,25 @@ from typing import Annotated
 
 import typer
 
-from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
-from seedbed.cli.runs.steer._asking import ExpiresOption, ProposerOption, WaitOption, ask_and_show, remote
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunningArgument, StoreOption
+from seedbed.cli.runs.steer._asking import (
+    ExpiresOption,
+    ProposerOption,
+    TimeoutOption,
+    WaitOption,
+    ask_and_show,
+    remote,
+    seconds_of,
+)
 
 __all__ = ["ask"]
 
 
 def ask(
-    run: RunArgument,
+    run: RunningArgument,
     verb: Annotated[str, typer.Argument(metavar="checkpoint|pause|continue|stop", help="What the run is to do.")],
     wait: WaitOption = False,
+    timeout: TimeoutOption = None,
     expires: ExpiresOption = None,
     proposer: ProposerOption = "outside",
     store: StoreOption = DEFAULT_STORE,
@@ -30,4 +39,9 @@ def ask(
       seedbed runs ask latest pause
     """
     there = remote(store, run)
-    ask_and_show(there, lambda: there.ask(verb, proposer=proposer, expires_seconds=expires), wait=wait, as_json=as_json)
+    ask_and_show(
+        there,
+        lambda: there.ask(verb, proposer=proposer, expires_seconds=expires),
+        seconds=seconds_of(wait, timeout),
+        as_json=as_json,
+    )

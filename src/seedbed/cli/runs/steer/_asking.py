@@ -9,16 +9,31 @@ import typer
 from rich.text import Text
 
 from seedbed.cli.console._render import errors, out, print_json
+from seedbed.contracts import RunStatus
 from seedbed.errors import ExitCode
 
 if TYPE_CHECKING:
     from seedbed.loop.steering import RemoteRun, RequestAnswer, RequestView
 
-__all__ = ["ExpiresOption", "ProposerOption", "WaitOption", "answer_json", "ask_and_show", "exit_code_of", "remote"]
+__all__ = [
+    "ExpiresOption",
+    "ProposerOption",
+    "TimeoutOption",
+    "WaitOption",
+    "answer_json",
+    "ask_and_show",
+    "exit_code_of",
+    "remote",
+    "seconds_of",
+]
 
 WaitOption = Annotated[
     bool,
     typer.Option("--wait", help="Show the answers as they come, until the change is in use or the answer is final."),
+]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", min=0, help="Wait so long at most, as --wait does; the request stands after that."),
 ]
 ProposerOption = Annotated[str, typer.Option(metavar="NAME", help="Who asks: a name that the journal keeps.")]
 ExpiresOption = Annotated[
@@ -39,11 +54,16 @@ def remote(store: str, run: str) -> "RemoteRun":
     return RemoteRun(Store.open(store), find_running(store, run))
 
 
-def ask_and_show(run: "RemoteRun", ask: "Callable[[], RequestView]", *, wait: bool, as_json: bool) -> None:
-    """Ask, show the answers if somebody waits, and end the command with the code that the answer gives."""
+def seconds_of(wait: bool, timeout: float | None) -> float:
+    """How long to wait for the answer: not at all without either option, and without a limit by --wait alone."""
+    return (inf if wait else 0.0) if timeout is None else timeout
+
+
+def ask_and_show(run: "RemoteRun", ask: "Callable[[], RequestView]", *, seconds: float, as_json: bool) -> None:
+    """Ask, show the answers that come in so many seconds, and end the command with the code that the answer gives."""
     asked = ask()
     try:
-        asked = _shown(run, asked, wait=wait, as_json=as_json)
+        asked = _shown(run, asked, seconds=seconds, as_json=as_json)
     except KeyboardInterrupt:
         errors().print(
             Text(
@@ -55,7 +75,7 @@ def ask_and_show(run: "RemoteRun", ask: "Callable[[], RequestView]", *, wait: bo
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     if as_json:
         print_json(answer_json(asked))
-    raise typer.Exit(exit_code_of(asked) if wait else ExitCode.PASS)
+    raise typer.Exit(exit_code_of(asked) if seconds else ExitCode.PASS)
 
 
 def exit_code_of(asked: "RequestView") -> ExitCode:
@@ -79,26 +99,29 @@ def answer_json(asked: "RequestView") -> dict[str, object]:
     }
 
 
-def _shown(run: "RemoteRun", asked: "RequestView", *, wait: bool, as_json: bool) -> "RequestView":
+def _shown(run: "RemoteRun", asked: "RequestView", *, seconds: float, as_json: bool) -> "RequestView":
     if not as_json:
         errors().print(Text(f"request {asked.number} to {asked.run_id} of {asked.project}"))
-    if wait:
-        return _waited(run, asked, as_json=as_json)
+    if seconds:
+        return _waited(run, asked, seconds, as_json=as_json)
     if not as_json:
         again = f"seedbed changes requests {asked.run_id}"
         errors().print(Text(f"the run answers within a second or after its step; `{again}` shows it"), soft_wrap=True)
     return asked
 
 
-def _waited(run: "RemoteRun", asked: "RequestView", *, as_json: bool) -> "RequestView":
+def _waited(run: "RemoteRun", asked: "RequestView", seconds: float, *, as_json: bool) -> "RequestView":
     console, shown = errors(), 0
     with console.status(Text("waiting for the run to answer")) if console.is_terminal else nullcontext():
-        for view in run.follow(asked, inf):
+        for view in run.follow(asked, seconds):
             asked = view
             for answer in asked.answers[shown:]:
                 _show(answer, as_json=as_json)
             shown = len(asked.answers)
-    if not asked.is_settled:
+    if not asked.is_settled and asked.status is RunStatus.RUNNING:
+        again = f"seedbed changes requests {asked.run_id}"
+        console.print(Text(f"{asked.told}; the request stands, `{again}` shows its answer"), soft_wrap=True)
+    elif not asked.is_settled:
         is_carried_over = asked.request.what.kind == "propose"
         then = "the next attempt of the run answers it" if is_carried_over else "no other attempt does it"
         console.print(Text(f"{asked.told}; {'the request stands, and ' * is_carried_over}{then}"), soft_wrap=True)

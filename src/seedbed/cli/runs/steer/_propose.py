@@ -4,14 +4,22 @@ from typing import Annotated
 
 import typer
 
-from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
-from seedbed.cli.runs.steer._asking import ExpiresOption, ProposerOption, WaitOption, ask_and_show, remote
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunningArgument, StoreOption
+from seedbed.cli.runs.steer._asking import (
+    ExpiresOption,
+    ProposerOption,
+    TimeoutOption,
+    WaitOption,
+    ask_and_show,
+    remote,
+    seconds_of,
+)
 
 __all__ = ["propose"]
 
 
 def propose(
-    run: RunArgument,
+    run: RunningArgument,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A setting, as `seedbed changes settings` shows it.")],
     why: Annotated[str, typer.Option(metavar="TEXT", help="The reason, recorded with the change.")],
     scale: Annotated[float | None, typer.Option(metavar="FACTOR", help="Multiply the live value by this.")] = None,
@@ -22,6 +30,7 @@ def propose(
         typer.Option(metavar="HASH", help="Refuse it if any setting has moved since this state, shown by `settings`."),
     ] = None,
     wait: WaitOption = False,
+    timeout: TimeoutOption = None,
     expires: ExpiresOption = None,
     proposer: ProposerOption = "outside",
     store: StoreOption = DEFAULT_STORE,
@@ -46,6 +55,6 @@ def propose(
     ask_and_show(
         there,
         lambda: there.propose(change, proposer=proposer, expires_seconds=expires),
-        wait=wait,
+        seconds=seconds_of(wait, timeout),
         as_json=as_json,
     )

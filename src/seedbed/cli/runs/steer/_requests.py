@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunningArgument, StoreOption
 from seedbed.cli.console._render import out, print_json
 from seedbed.render.text._layout import plain_table
 from seedbed.render.text._values import moment
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["requests"]
 
 
-def requests(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+def requests(run: RunningArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """Show every request to a run, running or ended, with its newest answer.
 
     \b

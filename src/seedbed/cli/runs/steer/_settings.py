@@ -2,7 +2,7 @@
 
 from rich.text import Text
 
-from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunningArgument, StoreOption
 from seedbed.cli.console._render import out, print_json
 from seedbed.render.text._settings_text import settings_text
 from seedbed.render.text._values import moment
@@ -10,7 +10,7 @@ from seedbed.render.text._values import moment
 __all__ = ["settings"]
 
 
-def settings(run: RunArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+def settings(run: RunningArgument, store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
     """Show what can be changed in a running training: live values, bounds, and when each may move again.
 
     The run writes this every few seconds. The state at the end names all

@@ -4,16 +4,17 @@ from typing import Annotated
 
 import typer
 
-from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunArgument, StoreOption
-from seedbed.cli.runs.steer._asking import ProposerOption, WaitOption, ask_and_show, remote
+from seedbed.cli.console._options import DEFAULT_STORE, JsonOption, RunningArgument, StoreOption
+from seedbed.cli.runs.steer._asking import ProposerOption, TimeoutOption, WaitOption, ask_and_show, remote, seconds_of
 
 __all__ = ["withdraw"]
 
 
 def withdraw(
-    run: RunArgument,
+    run: RunningArgument,
     request: Annotated[int, typer.Argument(metavar="REQUEST", min=1, help="The number of the request.")],
     wait: WaitOption = False,
+    timeout: TimeoutOption = None,
     proposer: ProposerOption = "outside",
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
@@ -28,4 +29,6 @@ def withdraw(
       seedbed changes withdraw latest 3
     """
     there = remote(store, run)
-    ask_and_show(there, lambda: there.withdraw(request, proposer=proposer), wait=wait, as_json=as_json)
+    ask_and_show(
+        there, lambda: there.withdraw(request, proposer=proposer), seconds=seconds_of(wait, timeout), as_json=as_json
+    )
