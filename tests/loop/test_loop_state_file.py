@@ -163,8 +163,8 @@ def test_a_quantized_tensor_is_refused_with_its_path():
 
 def test_no_byte_of_a_file_can_change_unseen():
     """Each byte is changed in turn: the file is refused, or what comes back is what was given."""
-    state = {"x": torch.tensor([1.5, -2.0]), "half": torch.ones(2, 1, dtype=torch.bfloat16), "step": 12, "t": (0.5,)}
-    data = packed(state)
+    x, half = torch.tensor([1.5, -2.0]), torch.ones(2, 1, dtype=torch.bfloat16)
+    data = packed({"x": x, "half": half, "step": 12, "t": (0.5,)})
     num_found = 0
     for place in range(len(data)):
         for flip in (0x01, 0x20):
@@ -175,8 +175,8 @@ def test_no_byte_of_a_file_can_change_unseen():
             except ValueError:
                 num_found += 1
             else:
-                assert torch.equal(found.pop("x"), state["x"])
-                assert torch.equal(found.pop("half"), state["half"])
+                assert torch.equal(found.pop("x"), x)
+                assert torch.equal(found.pop("half"), half)
                 assert found == {"step": 12, "t": (0.5,)}
     assert num_found > 1.8 * len(data)
 

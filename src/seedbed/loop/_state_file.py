@@ -3,8 +3,8 @@
 A `state_dict` nests dictionaries, lists and tuples of tensors and plain values. JSON has no tuples and no keys that are
 numbers, so these are written as an object with one member, whose name begins with a dollar sign.
 
-A checksum of each tensor stands in that JSON, and one of the JSON before it: a file that was damaged is not loaded. They
-are CRC-32, since they are to find damage, not forgery: whoever can write the file can write any checksum.
+A checksum of each tensor stands in that JSON, and one of the JSON before it: a file that was damaged is not loaded.
+They are CRC-32, since they are to find damage, not forgery: whoever can write the file can write any checksum.
 """
 
 import json
@@ -13,7 +13,7 @@ import zlib
 from collections import Counter
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, final
 
 import torch
 from safetensors import SafetensorError
@@ -33,12 +33,11 @@ _PLAIN = (bool, int, str, type(None))
 
 def packed(state: Mapping[str, object]) -> bytes:
     """The file that holds `state`. Raises InvalidInput, with the path to it, for what it cannot hold."""
-    tensors: dict[str, Tensor] = {}
-    seen: dict[tuple[object, ...], tuple[str, Tensor]] = {}
+    kept = _Kept()
 
     def pack(value: Any, path: str) -> Any:
         if isinstance(value, Tensor):
-            return {_TENSOR: _kept(value, path, tensors, seen)}
+            return {_TENSOR: kept.name_of(value.detach(), path)}
         if type(value) in _PLAIN:
             return value
         if isinstance(value, float):
@@ -69,8 +68,8 @@ def packed(state: Mapping[str, object]) -> bytes:
     if not state:
         return b""
     held = pack(dict(state), "")
-    text = json.dumps({"sums": {name: _sum_of(each) for name, each in tensors.items()}, "state": held})
-    return save(tensors, {_CHECKED: f"{zlib.crc32(text.encode()):0{_DIGITS}x}{text}"})
+    text = json.dumps({"sums": kept.sums, "state": held})
+    return save(kept.tensors, {_CHECKED: f"{zlib.crc32(text.encode()):0{_DIGITS}x}{text}"})
 
 
 def unpacked(data: bytes) -> dict[str, Any]:
@@ -103,26 +102,31 @@ def _checked(text: str, tensors: Mapping[str, Tensor]) -> Any:
 def _sum_of(tensor: Tensor) -> int:
     """The checksum of a tensor in memory that is contiguous: of its bytes, dtype and shape."""
     of_kind = zlib.crc32(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
-    return zlib.crc32(tensor.flatten().view(torch.uint8).numpy(), of_kind)
+    return zlib.crc32(tensor.flatten().view(torch.uint8).numpy().data, of_kind)
 
 
-def _kept(
-    tensor: Tensor, path: str, tensors: dict[str, Tensor], seen: dict[tuple[object, ...], tuple[str, Tensor]]
-) -> str:
-    """The name under which it is kept; one that is met twice, as a tied weight, is kept once.
+@final
+class _Kept:
+    """The tensors of one file by name, in memory, and their checksums."""
 
-    `seen` holds the tensors themselves too: the memory of one that was made only to be kept is not used again so long.
-    """
-    tensor = tensor.detach()
-    _require_dense(tensor, path)
-    flags = (tensor.is_conj(), tensor.is_neg())  # views of the same memory, of which each has other values
-    identity = (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype, *flags)
-    if identity in seen and tensor.numel():
-        return seen[identity][0]
-    name = str(len(tensors))
-    tensors[name] = tensor.to("cpu", copy=True).contiguous()
-    seen[identity] = name, tensor
-    return name
+    def __init__(self) -> None:
+        self.tensors: dict[str, Tensor] = {}
+        self.sums: dict[str, int] = {}
+        # With the tensors themselves: the memory of one that was made only to be kept is not used again so long.
+        self._seen: dict[tuple[object, ...], tuple[str, Tensor]] = {}
+
+    def name_of(self, tensor: Tensor, path: str) -> str:
+        """The name under which it is kept; one that is met twice, as a tied weight, is kept once."""
+        _require_dense(tensor, path)
+        flags = (tensor.is_conj(), tensor.is_neg())  # views of the same memory, of which each has other values
+        identity = (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype, *flags)
+        if identity in self._seen and tensor.numel():
+            return self._seen[identity][0]
+        name = str(len(self.tensors))
+        self.tensors[name] = tensor.to("cpu", copy=True).contiguous()
+        self.sums[name] = _sum_of(self.tensors[name])  # while it is in the cache
+        self._seen[identity] = name, tensor
+        return name
 
 
 def _require_dense(tensor: Tensor, path: str) -> None:
