@@ -132,6 +132,29 @@ def test_another_object_is_refused_before_anything_is_loaded(tmp_path, kind):
     run.abandon("it does not fit")
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("other shapes", r"its model does not fit .* holds (0\.weight|0\.bias|1\.weight) of \[.*\], bound is \["),
+        ("another module", r"its model does not fit .* Missing keys: 2\.weight, 2\.bias"),
+        ("less precision", r"its model does not fit .* holds 0\.weight in torch\.float32, bound is torch\.bfloat16"),
+        ("Adam, SGD", r"its optimizer does not fit .* is of Adam, bound is SGD"),
+        (
+            "weights in other groups",
+            r"its optimizer does not fit .* has groups of 4 weights, bound are groups of 2 and 2",
+        ),
+        ("another scheduler", r"its scheduler does not fit .* is of StepLR, bound is CosineAnnealingLR"),
+    ],
+)
+def test_the_part_that_does_not_fit_is_named_and_how(tmp_path, kind, told):
+    first, second = UNFIT[kind]
+    path = written(tmp_path, build(**first))
+    run = opened(tmp_path, build(**second))
+    with pytest.raises(Conflict, match=told):
+        run.restore(path)
+    run.abandon("it does not fit")
+
+
 def test_the_refusal_says_what_the_file_holds_and_what_is_bound(tmp_path):
     path = written(tmp_path, build(scheduler=joined(falling, falling)))
     run = opened(tmp_path, build(scheduler=joined(falling, stairs)))

@@ -17,6 +17,8 @@ from seedbed.loop.settings._live_objects import plain_model
 
 __all__ = ["built_of", "misfits"]
 
+_MOST_NAMED = 5
+
 Weight = Sequence[str | None]
 """Its name in the bound models, and its dtype and shape; None for what nobody knows (yet)."""
 
@@ -44,6 +46,7 @@ def misfits(found: Mapping[str, Any], objects: LiveObjects) -> Iterator[tuple[st
     built, bound = found.get("built", {"optimizers": {}, "schedulers": {}}), built_of(objects)
     for name, held in built["optimizers"].items():
         if why := _other_optimizer(held, bound["optimizers"][name]):
+            yield from _other_models(found, objects)  # where the weights are others, that is why
             yield f"optimizer {name}", why
     for name in built["schedulers"].keys() & bound["schedulers"].keys():
         if (held := built["schedulers"][name]) != (own := bound["schedulers"][name]):
@@ -75,6 +78,18 @@ def _other_precision(held: Mapping[str, Any], model: nn.Module) -> str:
         if isinstance(there, Tensor) and there.dtype != own.dtype and _is_real(there) and _is_real(own):
             return f"the file holds {name} in {there.dtype}, bound is {own.dtype}"
     return ""
+
+
+def _other_models(found: Mapping[str, Any], objects: LiveObjects) -> Iterator[tuple[str, str]]:
+    for name, model in objects.models.items():
+        held, own = found["models"][name], plain_model(model).state_dict()
+        if missing := [each for each in own if each not in held]:
+            yield f"model {name}", f"Missing keys: {', '.join(missing[:_MOST_NAMED])}"
+        for place in own.keys() & held.keys():
+            there, here = held[place], own[place]
+            are_known = isinstance(there, Tensor) and isinstance(here, Tensor) and not is_lazy(here)
+            if are_known and there.shape != here.shape:
+                yield f"model {name}", f"the file holds {place} of {list(there.shape)}, bound is {list(here.shape)}"
 
 
 def _is_real(tensor: Tensor) -> bool:
