@@ -144,11 +144,11 @@ def test_a_stop_before_the_first_checkpoint_of_an_attempt_is_gone_on_from_by_the
     script = Attempts(tmp_path)
     script.go(2, own={"every": 1})
     script.go(3, asks=verb)
-    assert script.answer().endswith("wrote own.ckpt after step 5")
-    assert script.step_in("own.ckpt") == 5
+    assert script.answer().endswith("own-asked.ckpt after step 5")
+    assert (script.step_in("own.ckpt"), script.step_in("own-asked.ckpt")) == (2, 5)
     assert script.go(1).step == 6
     assert script.go(1, asks=verb).step == 6  # the one before wrote none
-    assert script.step_in("own.ckpt") == 6
+    assert (script.step_in("own.ckpt"), script.step_in("own-asked.ckpt")) == (2, 6)
 
 
 @pytest.mark.parametrize("own", [{}, {"every": 1, "best": 0.9}, {"best": 0.9}])
@@ -156,17 +156,17 @@ def test_what_the_loop_chose_to_keep_is_spared_by_the_attempts_after_it_too(tmp_
     script = Attempts(tmp_path)
     script.go(2, own=own)
     script.go(2, asks="stop")
-    assert script.answer().endswith(", beside own.ckpt, which only the loop writes")
+    assert script.answer().endswith("own-asked.ckpt after step 4")
     assert (script.step_in("own.ckpt"), script.step_in("own-asked.ckpt")) == (2, 4)
     script.go(2, restores="own-asked.ckpt", asks="stop")
-    assert script.answer().endswith("wrote own-asked.ckpt after step 6")
+    assert script.answer().endswith("own-asked.ckpt after step 6")
     assert (script.step_in("own.ckpt"), script.step_in("own-asked.ckpt")) == (2, 6)
 
 
-def test_a_loop_that_writes_none_goes_on_from_the_one_in_the_folder_of_the_run_and_it_is_written_again(tmp_path):
+def test_a_loop_that_writes_none_goes_on_from_the_one_in_the_folder_of_the_run_and_from_what_is_asked_then(tmp_path):
     script = Attempts(tmp_path)
     path = script.go(2, asks="stop").record.folder / "checkpoint"
-    assert "it is in the run's folder" in script.answer()
+    assert script.answer().endswith("checkpoint of the store after step 2; run.restore takes its path")
     script.go(2, restores=path, asks="stop")
-    assert script.answer().endswith("wrote checkpoint after step 4")
-    assert script.step_in(path) == 4
+    assert script.answer().endswith("checkpoint-asked after step 4")
+    assert script.go(1, restores=path).step == 5

@@ -6,6 +6,7 @@ from loop_world import QUIET_RUNTIME, Work, committed
 from torch.utils.data import DataLoader, TensorDataset
 
 import seedbed
+from seedbed.loop._checkpoint import read_checkpoint
 
 
 class Stopped(Exception):
@@ -307,19 +308,54 @@ def test_a_restore_that_is_refused_changes_nothing_and_one_that_is_repeated_coun
     run.abandon("enough")
 
 
-def test_a_checkpoint_that_is_asked_for_spares_the_one_that_the_loop_chose(tmp_path):
+def test_weights_of_half_a_step_are_named_where_an_error_wrote_the_checkpoint(tmp_path):
+    class Torn(torch.optim.SGD):
+        @torch.no_grad()
+        def step(self, closure=None):
+            for group in self.param_groups:
+                for place, weight in enumerate(group["params"]):
+                    if place and run.step == 3:
+                        raise Stopped
+                    weight.add_(weight.grad, alpha=-group["lr"])
+
+    def write(work, *, is_torn):
+        work.optimizer = (Torn if is_torn else torch.optim.SGD)(work.model.parameters(), lr=0.1)
+        work.scheduler = torch.optim.lr_scheduler.ExponentialLR(work.optimizer, 0.9)
+        with work.start(tmp_path / f"s{is_torn}") as run:
+            yield run
+            try:
+                for _, (x, y) in run.steps(work.loader):
+                    work.micro_step(x, y, is_last=is_torn or run.iteration % 2 == 0)
+                    if not is_torn and run.iteration == 7:
+                        break
+            except Stopped:
+                run.checkpoint(tmp_path / "c")
+            else:
+                run.checkpoint(tmp_path / "c")
+            run.abandon("seen")
+
+    for is_torn in (True, False):
+        going = write(Work(), is_torn=is_torn)
+        run = next(going)
+        list(going)
+        found = read_checkpoint(tmp_path / "c")
+        assert found is not None
+        assert found["run"]["steps"]["step"] == 3
+        assert ("some of the weights have made that step" in found["run"]["unknown"]) is is_torn
+
+
+def test_what_a_resume_will_lack_is_told_where_the_file_is_written_and_once(tmp_path, capsys):
     work = Work()
-    with work.start(tmp_path / "s") as run:
-        for step, (x, y) in run.steps(work.loader):
-            work.step(x, y)
-            if step == 2:
-                run.checkpoint(tmp_path / "best.ckpt")
-        best = (tmp_path / "best.ckpt").read_bytes()
-        assert "wrote best-asked.ckpt" in str(run._live.checkpoints.asked())
-        assert (tmp_path / "best.ckpt").read_bytes() == best
-        run.checkpoint(tmp_path / "last.ckpt", every=12)
-        assert str(run._live.checkpoints.asked()).startswith("wrote last.ckpt after step 12")
-        run.result(x=1)
+    loader = [(work.x[at : at + 8], work.y[at : at + 8]) for at in range(0, 56, 8)]
+    with work.start(tmp_path / "s", quiet=False) as run:
+        for epoch in run.epochs(4):
+            for _, (x, y) in run.steps(loader):
+                work.micro_step(x, y, is_last=run.iteration % 2 == 0)
+            told = capsys.readouterr().err
+            run.checkpoint(tmp_path / "c")
+            told = capsys.readouterr().err
+            assert ("the gradients of its last iterations are lost" in told) is (epoch == 0)
+        run.abandon("seen")
 
 
 def test_what_draws_from_a_generator_of_its_own_is_unknown_between_passes_too(tmp_path):

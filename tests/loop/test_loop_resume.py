@@ -348,3 +348,30 @@ def test_what_was_logged_before_a_checkpoint_is_in_the_record_with_it(tmp_path):
                 run.checkpoint(tmp_path / "c.pt")
                 assert [event.step for event in logged(run)] == [1, 2, 3, 4, 5, 6, 7]
         run.result(x=1)
+
+
+def test_a_scaler_of_gradients_that_the_loop_keeps_goes_on_as_it_was(tmp_path):
+    def go(stop=None):
+        work = Work()
+        scaler = torch.amp.GradScaler("cpu", init_scale=3e38)  # so that some steps are skipped
+        with work.start(tmp_path / "s") as run:
+            if run.restore(tmp_path / "c.pt"):
+                scaler.load_state_dict(run.restored["scaler"])
+            for _, (x, y) in run.steps(work.loader):
+                work.optimizer.zero_grad()
+                scaler.scale(8 * torch.nn.functional.cross_entropy(work.model(x), y)).backward()
+                scaler.step(work.optimizer)
+                scaler.update()
+                if run.iteration == stop:
+                    run.checkpoint(tmp_path / "c.pt", scaler=scaler.state_dict())
+                    raise Stopped
+            run.result(x=1)
+        return run.step, work.weights(), scaler.get_scale()
+
+    steps, whole, scale = go()
+    assert steps < 12
+    with pytest.raises(Stopped):
+        go(stop=7)
+    again, weights, found = go()
+    assert (again, found) == (steps, scale)
+    assert torch.equal(weights, whole)

@@ -2,12 +2,14 @@
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save
 from torch import nn
 from torch.optim import lr_scheduler
 
@@ -112,3 +114,75 @@ def test_bytes_that_are_not_whole_are_refused(cut):
         unpacked(data[:cut])
     with pytest.raises(ValueError, match=r"."):
         unpacked(b"not at all")
+
+
+def test_views_of_one_memory_that_have_other_values_come_back_as_they_are():
+    values = torch.tensor([1 + 2j, 3 - 1j])
+    state = {"plain": values, "conj": values.conj(), "imag": values.imag, "neg": values.conj().imag}
+    found = unpacked(packed(state))
+    assert all(torch.equal(found[name], each.resolve_conj().resolve_neg()) for name, each in state.items())
+    assert found["neg"].tolist() == [-2.0, 1.0]
+
+
+def test_tensors_that_live_only_while_they_are_packed_are_not_taken_for_each_other():
+    class Made(Mapping):
+        def __len__(self):
+            return 50
+
+        def __iter__(self):
+            return iter(map(str, range(50)))
+
+        def __getitem__(self, name):
+            return torch.full((1000,), float(name))
+
+    found = unpacked(packed({"made": Made()}))["made"]
+    assert [each[0].item() for each in found.values()] == list(map(float, range(50)))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        torch.ones(2, device="meta"),
+        torch.ones(2, dtype=torch.complex128),
+        np.ones(1),
+        np.ones((1, 1)),
+        np.longdouble(1),
+        {"deep": [torch.ones(2, device="meta")]},
+    ],
+)
+def test_what_would_come_back_as_something_else_is_refused_with_its_path(value):
+    with pytest.raises(InvalidInput, match=r"^mine"):
+        packed({"mine": value})
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
+def test_a_quantized_tensor_is_refused_with_its_path():
+    with pytest.raises(InvalidInput, match=r"^mine is a torch.strided Tensor of torch.qint8"):
+        packed({"mine": torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)})
+
+
+def test_no_byte_of_a_file_can_change_unseen():
+    """Each byte is changed in turn: the file is refused, or what comes back is what was given."""
+    x, half = torch.tensor([1.5, -2.0]), torch.ones(2, 1, dtype=torch.bfloat16)
+    data = packed({"x": x, "half": half, "step": 12, "t": (0.5,)})
+    num_found = 0
+    for place in range(len(data)):
+        for flip in (0x01, 0x20):
+            damaged = bytearray(data)
+            damaged[place] ^= flip
+            try:
+                found = unpacked(bytes(damaged))
+            except ValueError:
+                num_found += 1
+            else:
+                assert torch.equal(found.pop("x"), x)
+                assert torch.equal(found.pop("half"), half)
+                assert found == {"step": 12, "t": (0.5,)}
+    assert num_found > 1.8 * len(data)
+
+
+def test_a_file_from_before_there_were_checksums_is_read():
+    text = '{"x": {"$tensor": "0"}, "step": 3, "betas": {"$tuple": [0.5]}}'
+    found = unpacked(save({"0": torch.arange(3.0)}, {"seedbed": text}))
+    assert torch.equal(found.pop("x"), torch.arange(3.0))
+    assert found == {"step": 3, "betas": (0.5,)}

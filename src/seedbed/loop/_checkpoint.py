@@ -7,7 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, final
 
-from seedbed.errors import Conflict, StoreCorrupt
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from seedbed.errors import Conflict, SeedbedError, StoreCorrupt
+from seedbed.loop._parts_fit import built_of, misfits
 from seedbed.loop._state_file import packed, unpacked
 from seedbed.loop.ranks._whole_state import load_model, load_optimizer, model_state, optimizer_state
 from seedbed.loop.settings import LiveObjects
@@ -54,58 +58,60 @@ class _Part:
     load: Callable[[Any], object]
     state: Any
 
-    @property
-    def is_alike(self) -> bool:
-        """Whether both states hold tensors of the same names and shapes."""
-        return _shapes(self.read()) == _shapes(self.state)
-
-
-def _shapes(state: Mapping[str, Any]) -> dict[str, object]:
-    return {name: getattr(each, "shape", None) for name, each in state.items()}
-
 
 def load_parts(found: Mapping[str, Any], objects: LiveObjects, path: Path, *, is_alone: bool = True) -> None:
     """Load the models, optimizers and schedulers of a checkpoint; in several processes, each of them does.
 
-    Raises Conflict where other ones are bound; then these are as they were, if the process `is_alone`.
+    Raises Conflict where other ones are bound, as far as can be seen before any is loaded; and where one refuses its
+    state, whatever it raises: then all are as they were, if the process `is_alone`.
     """
     stateful: dict[str, Any] = {name: each for name, each in objects.schedulers.items() if _state_of(each)}
     for kind, bound in zip(_KINDS, (objects.models, objects.optimizers, stateful), strict=True):
         if bound.keys() != found[kind].keys():
             held, own = (", ".join(name or "one" for name in each) or "none" for each in (found[kind], bound))
             raise Conflict(f"{path}: holds {kind}: {held}; bound: {own}; bind the same ones")
-    models = [
-        _Part(f"model {name}", partial(model_state, each), partial(load_model, each), found["models"][name])
-        for name, each in objects.models.items()
-    ]
-    others = [
-        _Part(
-            f"optimizer {name}", partial(optimizer_state, objects, name), partial(load_optimizer, objects, name), state
-        )
-        for name, state in found["optimizers"].items()
-    ]
-    others += [
-        _Part(f"scheduler {name}", each.state_dict, each.load_state_dict, found["schedulers"][name])
-        for name, each in stateful.items()
+    for name, why in misfits(found, objects):
+        raise _unfit(path, name, why)
+    parts = [
+        *(
+            _Part(f"scheduler {name}", each.state_dict, each.load_state_dict, found["schedulers"][name])
+            for name, each in stateful.items()
+        ),
+        *(
+            _Part(
+                f"optimizer {name}",
+                partial(optimizer_state, objects, name),
+                partial(load_optimizer, objects, name),
+                state,
+            )
+            for name, state in found["optimizers"].items()
+        ),
+        *(
+            _Part(f"model {name}", partial(model_state, each), partial(load_model, each), found["models"][name])
+            for name, each in sorted(objects.models.items(), key=lambda named: _is_lazy(named[1]))
+        ),
     ]
     if is_alone:
-        unlike = [each for each in models if not each.is_alike]
-        _load_all(path, [*unlike, *others])
-        _load_all(path, [each for each in models if each not in unlike])  # last: their weights are many to keep
+        _load_all(path, parts)
     else:  # what reads a state is a meeting of the processes, which one that is refused would leave
-        for each in (*models, *others):
+        for each in parts:
             _load(path, each)
 
 
+def _is_lazy(model: nn.Module) -> bool:
+    """Whether it has weights without a shape yet: they get one as they are loaded, and nothing takes it back."""
+    return any(is_lazy(weight) for weight in (*model.parameters(), *model.buffers()))
+
+
 def _load_all(path: Path, parts: Sequence[_Part]) -> None:
-    """Load each of them, or none."""
+    """Load each of them, or none. The models come last, since their weights are many to keep."""
     former: list[tuple[_Part, Any]] = []
     try:
         for part in parts:
             former.append((part, deepcopy(part.read())))
             _load(path, part)
     except BaseException as problem:  # also an interrupt, with one of them half loaded
-        for part, state in former:
+        for part, state in reversed(former):
             _take_back(part, state, problem)
         raise
 
@@ -120,19 +126,29 @@ def _take_back(part: _Part, state: Any, problem: BaseException) -> None:
 def _load(path: Path, part: _Part) -> None:
     try:
         part.load(part.state)
-    except Exception as problem:  # of classes that the loop brings, any
-        raise Conflict(
-            f"{path}: its {part.name.rstrip()} does not fit the one that is bound; build the same as when it was "
-            f"written, or move the file away to begin a new run. {type(problem).__name__}: {problem}"
-        ) from problem
+    except SeedbedError:
+        raise
+    except Exception as problem:  # an object of any library may refuse in any way
+        raise _unfit(path, part.name, f"{type(problem).__name__}: {problem}") from problem
+
+
+def _unfit(path: Path, name: str, why: str) -> Conflict:
+    return Conflict(
+        f"{path}: its {name.rstrip()} does not fit the one that is bound; build the same as when it was written, or "
+        f"move the file away to begin a new run. {why}"
+    )
 
 
 def parts_of(objects: LiveObjects) -> dict[str, dict[str, Any]]:
-    """The states of models, optimizers and schedulers by name, each whole; each process of a training calls it."""
+    """The states of models, optimizers and schedulers by name, each whole, and how they were built.
+
+    Each process of a training calls it.
+    """
     return {
         "models": {name: model_state(model) for name, model in objects.models.items()},
         "optimizers": {name: optimizer_state(objects, name) for name in objects.optimizers},
         "schedulers": {name: state for name, each in objects.schedulers.items() if (state := _state_of(each))},
+        "built": built_of(objects),
     }
 
 

@@ -316,10 +316,10 @@ class Run:
         return True
 
     def restore(self, path: Path | str) -> bool:
-        """Go on from the checkpoint at `path`, as the next attempt of its run; whether there was something to resume.
+        """Go on from the checkpoint at `path`, or a newer one beside it that somebody asked for; whether there was one.
 
-        False where there is no such file, and where its run has finished: then this is a new run. What `checkpoint` was
-        given is in `restored`. Raises Conflict after the first step, StoreCorrupt for a damaged file.
+        It is the next attempt of its run, a new run where that has finished: False. What `checkpoint` was given is in
+        `restored`. Raises Conflict after the first step or where it does not fit, StoreCorrupt for a damaged file.
         """
         self._live.require_open()
         return self._live.restore(self._place_of(path, "restore"))

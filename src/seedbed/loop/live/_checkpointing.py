@@ -1,5 +1,6 @@
 """What a run keeps for its resume: written to a checkpoint or into one of the loop's own, and taken up again."""
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, final
@@ -11,6 +12,7 @@ from seedbed.loop._checkpoint import load_parts, read_checkpoint, write_checkpoi
 from seedbed.loop._plan import PlannedChanges
 from seedbed.loop._values import StepValues
 from seedbed.loop.data._generators import generator_states, restore_generators
+from seedbed.loop.live._asked_places import AskedPlaces, asked_beside, is_newer
 from seedbed.loop.live._stepping import Stepping
 from seedbed.loop.live._together import Together
 from seedbed.loop.live._together_checkpoint import own_state, read_together, write_together
@@ -33,6 +35,10 @@ _OVER = (
 _LATER = (
     "the checkpoint is of a later pass of its epoch, and what the loop does in that epoch outside of its passes is "
     "done again"
+)
+_IN_ERROR = (
+    "; an error was on its way: if it came from within the optimizer's step, some of the weights have made that step, "
+    "and others have not"
 )
 
 
@@ -61,8 +67,8 @@ class Checkpointing:
         self._witness, self._say = witness, say
         self._written: dict[Path, int] = {}  # the steps that were done when it was written last
         self._served: dict[int, int] = {}  # by `every`, the iteration that wrote last
-        self._last: Path | None = None
-        self._is_current = False  # whether the last one is the loop's newest state, and no more than that
+        self._asked_places = AskedPlaces()
+        self._has_told_between = False  # that what the loop writes is of the place between two steps
         self._write_asked: Callable[[], str | None] | None = None
         self.is_owed = False  # what `asked` left to be written later
 
@@ -93,42 +99,45 @@ class Checkpointing:
 
         Raises as `write_checkpoint`.
         """
-        is_newest = every is not None and not given
-        self._write(place, given, is_newest=is_newest)
+        self._write(place, given)
+        if self._steps.is_between and not self._has_told_between:
+            self._has_told_between = True
+            self._say(f"{path}: {self._why_between()}")
         self._written[path] = self._steps.done
         if every is not None:
             self._served[every] = self._steps.iteration
-        self._last, self._is_current = place, is_newest
+        self._asked_places.wrote(place)
 
     def write_at(self, path: Path) -> None:
         """Write one at `path` that is not the loop's own."""
-        self._write(path, {}, is_newest=False)
+        self._write(path, {})
 
     def asked(self) -> str | None:
-        """Write the checkpoint that somebody asked for, in words: where the loop writes its own, if that loses nothing.
+        """Write the checkpoint that somebody asked for, where the loop goes on from it when it is started again.
 
-        Beside it, where the loop chooses what it keeps there, as the best state, or gives values of its own; where it
-        writes none, in the run's folder. The loop's own is the one that it wrote last, or went on from. None where it
-        is owed, since what runs the loop writes it later.
+        What was written where, in words. None where it is owed, since what runs the loop writes it later.
         """
         if self._write_asked is not None:
             told = self._write_asked()
             self.is_owed |= told is None
             return told
-        own = self._last
-        if own is None:
-            path, told = Path("checkpoint"), "; it is in the run's folder, `run.restore` takes its path"
-            path = self._attempt.record.path(path.name) if self._attempt.leads else path
-        elif not self._is_current:
-            path = own.with_name(f"{own.stem}-asked{own.suffix}")
-            told = f", beside {own.name}, which only the loop writes"
-        else:
-            path, told = own, ""
-        self._write(path, {}, is_newest=True)
+        places = self._asked_places.places()
+        for path in places or (self._in_folder(),):
+            self._write(path, {})
         step, within = self._steps.done, ""
         if self._steps.is_between:
             within = f", within step {step + 1}: a resume from it may be another run"
-        return f"wrote {path.name} after step {step}{within}{told}"
+        if places:
+            return f"wrote {' and '.join(map(str, places))} after step {step}{within}"
+        if not self._attempt.leads:
+            return ""
+        self._say(f"wrote {self._in_folder()}, as somebody asked: run.restore takes its path")
+        where = "/".join(self._in_folder().parts[-5:])
+        return f"wrote {where} of the store after step {step}{within}; run.restore takes its path"
+
+    def _in_folder(self) -> Path:
+        """In the run's folder, which rank 0 alone knows: it writes the file."""
+        return self._attempt.record.path("checkpoint") if self._attempt.leads else Path("checkpoint")
 
     def restore(self, path: Path) -> Mapping[str, Any] | None:
         """Go on from the checkpoint at `path`; what the loop gave it, None where there is nothing to resume.
@@ -136,13 +145,15 @@ class Checkpointing:
         Raises as `read_checkpoint`, `load_parts` and `load`.
         """
         ranks = self._attempt.find_ranks()
-        found = self._resumable(path) if ranks is None else read_together(ranks, path, self._resumable)
-        if found is None:
+        taken = self._resumable(path) if ranks is None else read_together(ranks, path, self._resumable)
+        if taken is None:
+            self._asked_places.restores(path, is_missing=not path.exists())
             return None
+        self._asked_places.restores(path, is_missing=False)
+        path, found = taken
         _ = self._attempt.settings  # found before anything is loaded, with bounds from the values that the run began at
         load_parts(found, self._attempt.objects, path, is_alone=ranks is None)
         self._take_up(found["run"], f", from {path}")
-        self._last, self._is_current = path, found["run"].get("is_newest", False)
         given: Mapping[str, Any] = found["given"]
         return given
 
@@ -226,29 +237,53 @@ class Checkpointing:
     def _why_other(self, steps: Mapping[str, Any]) -> str:
         """Why a run that is resumed from here may be another than without the resume."""
         if self._steps.is_between:
-            return _BETWEEN if self._steps.position.delivered else _OVER
+            return self._why_between()
         return _LATER if steps["passes"] else ""
 
-    def _write(self, path: Path, given: Mapping[str, object], *, is_newest: bool) -> None:
-        """Write one; `is_newest` tells who goes on from it that the file may be replaced by the newest state."""
+    def _why_between(self) -> str:
+        why = _BETWEEN if self._steps.position.delivered else _OVER
+        return why if sys.exc_info()[0] is None else why + _IN_ERROR
+
+    def _write(self, path: Path, given: Mapping[str, object]) -> None:
         objects = self._attempt.objects
         if self.together is None:
-            write_checkpoint(path, objects, {**self.state(), "is_newest": is_newest}, given)
+            write_checkpoint(path, objects, self.state(), given)
         else:
             self.together.settle(Place.CHECKPOINT, self._steps.step)
-            write_together(self.together.ranks, path, objects, {**self.state(), "is_newest": is_newest}, given)
+            write_together(self.together.ranks, path, objects, self.state(), given)
         self.newest = f"{path}, of step {self._steps.done}"
 
-    def _resumable(self, path: Path) -> dict[str, Any] | None:
-        found = read_checkpoint(path)
-        if found is None:
+    def _resumable(self, path: Path) -> tuple[Path, dict[str, Any]] | None:
+        """The checkpoint to go on from, and where it lies: the one at `path`, or a newer one that was asked for."""
+        own, place = read_checkpoint(path), asked_beside(path)
+        asked = None if place == path else read_checkpoint(place)
+        if own is None:
+            self._tell_asked(place, asked, f"there is no {path}")
             return None
-        state = found["run"]
+        state = own["run"]
         if self._attempt.is_finished(state["run_id"], state["project"]):
             self._say(f"{path} is of run {state['run_id']}, which has finished: this is a new run")
+            if asked is not None and asked["run"]["run_id"] != state["run_id"]:
+                self._tell_asked(place, asked, "it does not go on from a checkpoint")
             return None
         self._require_resumable(state)
-        return found
+        if asked is None or not is_newer(asked, own):
+            return path, own
+        if own["given"]:
+            kept = f"after step {state['steps']['step']}, with what the loop keeps in it ({', '.join(own['given'])})"
+            self._tell_asked(place, asked, f"goes on from {path}, {kept}")
+            return path, own
+        self._say(f"goes on from {place}, which somebody asked for; {path} is of step {state['steps']['step']}")
+        return place, asked
+
+    def _tell_asked(self, place: Path, asked: Mapping[str, Any] | None, besides: str) -> None:
+        """Tell the person of a checkpoint at `place` that is not taken."""
+        if asked is not None:
+            run = asked["run"]
+            self._say(
+                f"{besides}; {place}, which somebody asked for, is of run {run['run_id']} after step "
+                f"{run['steps']['step']}: run.restore takes its path"
+            )
 
     def _require_unfinished(self, state: Mapping[str, Any]) -> str:
         if self._attempt.is_finished(state["run_id"], state["project"]):

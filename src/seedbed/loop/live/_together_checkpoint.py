@@ -8,12 +8,13 @@ from typing import Any
 from seedbed.errors import Conflict, SeedbedError
 from seedbed.loop._checkpoint import parts_of, read_checkpoint, write_parts
 from seedbed.loop._state_file import packed, unpacked
+from seedbed.loop.live._asked_places import asked_beside
 from seedbed.loop.ranks._ranks import Place, Ranks
 from seedbed.loop.settings import LiveObjects
 
 __all__ = ["own_state", "read_together", "write_together"]
 
-_RANKS, _RANK = "ranks", "rank"
+_RANKS, _RANK, _AS_GIVEN = "ranks", "rank", "as given"
 
 
 def write_together(
@@ -36,9 +37,9 @@ def write_together(
 
 
 def read_together(
-    ranks: Ranks, path: Path, resumable: Callable[[Path], dict[str, Any] | None]
-) -> dict[str, Any] | None:
-    """The checkpoint at `path` in each process; None where rank 0 finds that there is nothing to resume.
+    ranks: Ranks, path: Path, resumable: Callable[[Path], tuple[Path, dict[str, Any]] | None]
+) -> tuple[Path, dict[str, Any]] | None:
+    """The checkpoint that `resumable` takes on rank 0, and its path, in each process; None where it finds none.
 
     Raises Conflict where a process cannot read it.
     """
@@ -46,12 +47,13 @@ def read_together(
 
     def find() -> str:
         nonlocal found
-        found = resumable(path)
-        return "" if found is None else "found"
+        taken = resumable(path)
+        found = None if taken is None else taken[1]
+        return "" if taken is None else _AS_GIVEN if taken[0] == path else "asked"
 
-    if not ranks.led(Place.RESTORE, find):
+    if not (told := ranks.led(Place.RESTORE, find)):
         return None
-    why = ""
+    path, why = path if told == _AS_GIVEN else asked_beside(path), ""
     if found is None:
         try:
             found = read_checkpoint(path)
@@ -61,7 +63,7 @@ def read_together(
     said = ranks.exchange(Place.RESTORE, text=why)
     if missing := [f"rank {rank}: {each.text}" for rank, each in enumerate(said) if each.text]:
         raise Conflict(f"{'; '.join(missing)}; keep the checkpoint where every process can read it")
-    return found
+    return None if found is None else (path, found)
 
 
 def own_state(state: Mapping[str, Any], ranks: Ranks | None) -> Mapping[str, Any] | None:

@@ -6,12 +6,14 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
+from seedbed.change.bindings._watchable import watchable
 from seedbed.errors import InvalidInput
 from seedbed.loop.settings import LiveObjects
 from seedbed.loop.settings._live_objects import plain_model
 
-__all__ = ["load_model", "load_optimizer", "model_state", "optimizer_state"]
+__all__ = ["load_model", "load_optimizer", "model_state", "optimizer_state", "plain_optimizer"]
 
 
 def model_state(model: nn.Module) -> dict[str, Any]:
@@ -40,6 +42,13 @@ def optimizer_state(objects: LiveObjects, name: str) -> dict[str, Any]:
 
     options = StateDictOptions(full_state_dict=True, cpu_offload=True)
     return dict(get_optimizer_state_dict(model, optimizer, options=options))
+
+
+def plain_optimizer(optimizer: Optimizer) -> Optimizer:
+    """The optimizer that computes the steps, inside what wraps it or splits its state (ZeRO-1)."""
+    inner = watchable(optimizer)
+    zero = _zero()
+    return inner.optim if zero is not None and isinstance(inner, zero) else inner
 
 
 def load_model(model: nn.Module, state: Mapping[str, Any]) -> None:
