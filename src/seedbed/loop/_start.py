@@ -15,6 +15,7 @@ from seedbed.loop._objects import Given, device_of, objects_of
 from seedbed.loop._open_runs import left_open, note_opened, open_run
 from seedbed.loop._run import Run
 from seedbed.loop._shown import say
+from seedbed.loop.live._signals import ENDING_SIGNALS
 from seedbed.loop.provenance import Collecting
 from seedbed.loop.ranks._ranks import Ranks
 from seedbed.loop.repro._plan import Plan
@@ -85,13 +86,19 @@ def start(
     contract = declare(declared.runtime, device=device_of(objects))
     made_of = Collecting(data, with_patch=patch, say=None if quiet else say)
     if run is not None and not Ranks.may_come():
+        _abandon(left_open((opened, project, run)))  # this is its next attempt
         _ = attempt.run_id  # a name that cannot be had is refused here
-    for left in left_open():
-        left.abandon("another run was started in its place")
+    _abandon(left_open())
     started = Run(attempt, declared, contract, made_of)
-    note_opened(started)
+    note_opened(started, attempt)
+    ENDING_SIGNALS.listen(attempt)
     show_in_notebook()
     return started
+
+
+def _abandon(runs: Sequence[Run]) -> None:
+    for run in runs:
+        run.abandon("another run was started in its place")
 
 
 def current_run() -> Run:
