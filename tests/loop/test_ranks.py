@@ -92,7 +92,7 @@ def test_what_is_asked_within_a_step_of_several_passes_is_done_at_its_end_by_eve
     ask(processes, "asked", "lr", scale=0.9)
     for verb in ("checkpoint", "checkpoint", "checkpoint", "stop"):
         told = steering.ask("asked", verb, store=processes.store, wait=60).told
-        assert "wrote checkpoint after step " in told
+        assert "checkpoint of the store after step " in told
         assert "within step" not in told
         (view,) = Store.open(processes.store).runs()
         kept = unpacked((view.folder / "checkpoint").read_bytes())["run"]

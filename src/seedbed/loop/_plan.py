@@ -80,13 +80,10 @@ class PlannedChanges:
         else:
             self._over.append(plan)
 
-    def settle(self, say: Callable[[str], None]) -> bool:
-        """The script has planned what it plans before its first step; whether that was not settled yet.
-
-        Say what an earlier attempt planned otherwise.
-        """
+    def settle(self, say: Callable[[str], None]) -> None:
+        """The script has planned what it plans before its first step: say what an earlier attempt planned otherwise."""
         if self._is_settled:
-            return False
+            return
         self._is_settled = True
         for each in self._former:
             say(f"an earlier attempt planned for step {each.at} what this one does not: {each.words}; it is left out")
@@ -98,7 +95,6 @@ class PlannedChanges:
                 f"what is planned for step {each.at} comes too late: {each.words}; the run has taken {self._resumed_at}"
             )
         self._former, self._over = [], []
-        return True
 
     def due(self, step: int) -> Sequence[Delta]:
         """Those whose step has come, in their order; they wait no longer."""

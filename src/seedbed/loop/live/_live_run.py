@@ -143,8 +143,7 @@ class LiveRun:
 
     def settle_plans(self) -> None:
         """The lines of the script before its first step, or epoch, have run: they plan what they plan."""
-        if self.proposing.planned.settle(self.say) and self._has_begun:
-            self.proposing.propose_due()
+        self.proposing.planned.settle(self.say)
 
     def bound(self) -> None:
         """Further objects were bound: count the steps of the optimizer that came."""
@@ -263,6 +262,7 @@ class LiveRun:
         self.begin()
         self._goes_on_here()
         self.settle_plans()
+        self.proposing.propose_due()  # also for the step in which a checkpoint was written
         if self.recorder is not None:
             self.recorder.opened()
         return self.recorder is None
