@@ -1,5 +1,6 @@
 """After a resume, data that are known are those of a loop that was never stopped; what may differ is unknown."""
 
+import gc
 import random
 from collections import namedtuple
 from functools import partial
@@ -302,7 +303,14 @@ def test_of_two_loaders_with_generators_of_their_own_the_order_is_unknown(tmp_pa
     assert told.startswith("unknown: the loop goes over several loaders")
 
 
+@pytest.fixture
+def _ends_workers():
+    yield
+    gc.collect()  # a loop that was left by an error keeps the iterator of its loader in a cycle
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("_ends_workers")
 @pytest.mark.parametrize(
     ("make", "is_known"),
     [
@@ -314,7 +322,7 @@ def test_of_two_loaders_with_generators_of_their_own_the_order_is_unknown(tmp_pa
         (lambda: DataLoader(rows(), SIZE, num_workers=1, persistent_workers=True, collate_fn=noisy_batch), False),
     ],
 )
-@pytest.mark.parametrize("stop", [PASS, PASS + 1, PASS + 4])
+@pytest.mark.parametrize("stop", [PASS, PASS + 4])
 def test_workers_that_stay_keep_what_they_draw_from(tmp_path, make, is_known, stop):
     is_same, told = resumed(tmp_path, make, stop)
     assert is_same == is_known
