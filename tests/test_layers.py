@@ -23,6 +23,7 @@ PLANTED = {
     ],
     "Inside records": [("records/canonical/_names.py", "seedbed.records.storage._clock")],
     "Inside change": [("change/parameters/_grid.py", "seedbed.change.guards._bounds")],
+    "Inside loop": [("loop/_attempt.py", "seedbed.loop.live._requests")],
     "Inside render": [("render/facts/_words.py", "seedbed.render.svg._axis")],
     "Inside soak": [("soak/_regime.py", "seedbed.soak._kpis")],
     "Inside cli": [("cli/console/_where.py", "seedbed.cli.runs._select")],
@@ -36,6 +37,7 @@ PLANTED = {
 }
 # Files that have no place in the order.
 STRAYS = {"Inside records": "records/_stray.py", "Inside change": "change/_stray.py"} | {
+    "Inside loop": "loop/_stray.py",
     "Inside render": "render/_stray.py",
     "Inside soak": "soak/_stray.py",
     "Inside cli": "cli/_stray.py",

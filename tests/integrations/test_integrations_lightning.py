@@ -282,6 +282,18 @@ def test_a_run_that_was_given_goes_on_after_the_fit(tmp_path: Path) -> None:
     assert run.step == NUM_STEPS
 
 
+def test_a_second_fit_with_the_run_of_the_first_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with seedbed.start(project="small", store=tmp_path / "store", runtime=RUNTIME, quiet=True) as run:
+        module = Module()
+        trainer(tmp_path, LightningCallback(run=run)).fit(module, loader())
+        step = run.step
+        with pytest.raises(Conflict, match="give the next training a run of its own, or let the callback start one"):
+            trainer(tmp_path, LightningCallback(run=run)).fit(module, loader())
+        assert run.step == step
+        run.result(accuracy=0.5)
+    assert status_of(run) is RunStatus.FINISHED
+
+
 def test_there_is_no_run_before_training_begins() -> None:
     with pytest.raises(Conflict, match="the run begins with the training"):
         _ = LightningCallback(project="small").run

@@ -1,7 +1,8 @@
 """What somebody asks of a fit by Lightning while it accumulates gradients over the batches of a step."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -84,10 +85,13 @@ class Fit:
         for verb in verbs:
             self.outside.ask(self.callback.run, verb)
 
-    def train(self, *before: Any, ckpt_path: Path | None = None) -> Any:
+    def train(
+        self, *before: Any, ckpt_path: Path | None = None, least: Mapping[str, int] = MappingProxyType({})
+    ) -> Any:
         """Train; the run."""
-        trainer = lightning.Trainer(
+        self.trainer = trainer = lightning.Trainer(
             max_epochs=NUM_EPOCHS,
+            **least,
             logger=False,
             enable_checkpointing=False,
             limit_val_batches=0,
@@ -123,6 +127,20 @@ def test_what_is_asked_within_a_step_is_answered_at_its_end(num: int, tmp_path: 
     run = kept.train(After(num, lambda: kept.ask("checkpoint")))
     assert kept.answers == ["DONE: wrote asked-step=1.ckpt after step 1"]
     assert (run.step, status_of(run), kept.kept) == (LAST, RunStatus.FINISHED, ["asked-step=1.ckpt"])
+
+
+@pytest.mark.parametrize(
+    "least", [{"min_epochs": NUM_EPOCHS}, {"min_steps": LAST}, {"min_epochs": 1, "min_steps": LAST}]
+)
+def test_a_stop_that_is_asked_for_comes_before_the_least_that_the_trainer_is_to_train(
+    least: dict[str, int], tmp_path: Path
+) -> None:
+    fit = Fit(tmp_path)
+    run = fit.train(After(ACCUMULATED + 1, lambda: fit.ask("stop")), least=least)
+    assert fit.answers == ["DONE: stopped after step 2; wrote asked-step=2.ckpt after step 2"]
+    assert (run.step, fit.trainer.global_step, status_of(run)) == (2, 2, RunStatus.INTERRUPTED)
+    found = {"min_epochs": fit.trainer.min_epochs, "min_steps": fit.trainer.min_steps}
+    assert {name: found[name] for name in least} == least  # for the next fit
 
 
 @pytest.mark.usefixtures("_long_steps")

@@ -9,7 +9,7 @@ from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, TensorDataset
 
 import seedbed
-from seedbed.records import Commit, Event, run_events
+from seedbed.records import Commit, Event, Store, run_events
 
 QUIET_RUNTIME = {"sdpa": "off", "flash": "off", "amp": "off", "cdc": "off"}
 
@@ -31,7 +31,7 @@ class Work:
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-2)
         self.scheduler = lr_scheduler.CosineAnnealingLR(self.optimizer, T_max=48)
 
-    def start(self, store: Path, **more: Any) -> "seedbed.Run":
+    def start(self, store: Path | Store, **more: Any) -> "seedbed.Run":
         given = {"project": "tests", "store": store, "runtime": QUIET_RUNTIME, "quiet": True, **more}
         return seedbed.start(self.model, self.optimizer, self.scheduler, **given)
 

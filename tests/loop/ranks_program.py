@@ -232,6 +232,25 @@ def asked(store: Path) -> dict[str, Any]:
     return {"code": code, "step": run.step, "weights": training.weights()}
 
 
+def within(store: Path) -> dict[str, Any]:
+    """As `asked`, with steps of eight passes, and an evaluation at the head of some that lasts longer than they do."""
+    training, code = Training(store), None
+    try:
+        with training.start(run="asked") as run:
+            while run.step < MOST_STEPS:
+                with run.one_step():
+                    if run.iteration % 64 == 1:
+                        time.sleep(0.5)
+                    time.sleep(0.01)
+                    nn.functional.mse_loss(training.model(training.x), training.y).backward()
+                    if run.iteration % 8 == 0:
+                        training.optimizer.step()
+                        training.optimizer.zero_grad()
+    except SystemExit as stopped:
+        code = stopped.code
+    return {"code": code, "step": run.step, "iteration": run.iteration, "weights": training.weights()}
+
+
 def dying(store: Path) -> dict[str, Any]:
     """Rank 1 dies while a change is made; the first time."""
     path = store.parent / "dying.checkpoint"
@@ -263,6 +282,7 @@ SCENARIOS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "kernels": kernels,
     "freezing": freezing,
     "asked": asked,
+    "within": within,
     "dying": dying,
 }
 

@@ -193,3 +193,67 @@ def test_a_proposal_from_another_thread_is_refused_and_the_journal_stays_whole(t
     assert len(said) == 12
     assert "seedbed.propose" in said[0]
     assert len(run.engine.history.records) == 1
+
+
+def test_the_loop_proposes_in_the_thread_of_its_steps_whichever_thread_began_the_run(tmp_path):
+    work = Work()
+    run = work.start(tmp_path)
+    run.propose_at(3, "lr", scale=0.5, why="planned")
+    said: list[str] = []
+
+    def loop():
+        for step, (x, y) in run.steps(work.loader):
+            work.step(x, y)
+            if step == 6:
+                run.propose("dropout", set=0.2, why="in the loop")
+
+    def begin():
+        with run.evaluation():
+            work.model(work.x)
+        run.log(temperature=60.0)
+
+    for do in (begin, loop):
+        thread = threading.Thread(target=do)
+        thread.start()
+        thread.join()
+    try:
+        run.propose("lr", scale=0.5, why="in the thread that began neither")
+    except Conflict as problem:
+        said.append(str(problem))
+    run.result(x=1)
+    run.finish()
+    assert [each.delta.reason for each in run.engine.history.records] == ["planned", "in the loop"]
+    assert len(said) == 1
+
+
+def test_two_threads_that_begin_a_run_at_once_begin_it_once(tmp_path):
+    for number in range(10):
+        told: list[object] = []
+
+        class Tracker:
+            def __init__(self, told):
+                self.told = told
+
+            def begin(self, project, run_id, config):
+                self.told.append("begin")
+
+            def log(self, step, values):
+                self.told.append(step)
+
+            def finish(self, commit):
+                self.told.append("finish")
+
+        run = Work().start(tmp_path / str(number), mirror=Tracker(told))
+        begins = threading.Barrier(2)
+
+        def log(run=run, begins=begins):
+            begins.wait(60)
+            run.log(temperature=60.0)
+
+        thread = threading.Thread(target=log)
+        thread.start()
+        log()
+        thread.join()
+        run.abandon("enough")
+        assert told[0] == "begin"
+        assert told.count("begin") == told.count("finish") == 1

@@ -170,6 +170,29 @@ def test_a_new_start_ends_the_open_run_of_the_same_kernel_and_says_so(tmp_path, 
         first.log(x=2.0)
 
 
+@pytest.mark.parametrize("name", ["exp", None])
+def test_a_new_start_of_the_same_name_is_the_next_attempt_of_the_run_that_was_left_open(tmp_path, name, monkeypatch):
+    first = Work().start(tmp_path, run=name)
+    first.log(x=1.0)
+    monkeypatch.chdir(tmp_path.parent)
+    second = Work().start(tmp_path.name, run=first.run_id)  # another way to the same store
+    assert not first.is_open
+    assert second.run_id == first.run_id
+    view = second.store.find(first.run_id)
+    assert (view.attempt, view.status) == (2, RunStatus.RUNNING)
+    second.abandon("enough")
+
+
+def test_a_start_of_a_name_that_is_taken_leaves_the_open_run_alone(tmp_path):
+    with Work().start(tmp_path, run="r") as block:
+        left = Work().start(tmp_path)
+        with pytest.raises(Conflict, match="still runs"):
+            Work().start(tmp_path, run="r")
+        assert left.is_open
+        left.abandon("enough")
+        block.result(x=1)
+
+
 def test_a_run_of_a_with_block_is_not_ended_by_another_start(tmp_path):
     with Work().start(tmp_path) as outer:
         other = Work().start(tmp_path)

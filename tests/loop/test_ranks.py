@@ -14,6 +14,7 @@ from seedbed.change._history import fold
 from seedbed.contracts import AuditRun, Outcome, RunStatus
 from seedbed.errors import SeedbedError
 from seedbed.loop import steering
+from seedbed.loop._state_file import unpacked
 from seedbed.records import Store, read_journal
 
 pytestmark = pytest.mark.slow
@@ -84,6 +85,22 @@ def test_a_checkpoint_a_pause_and_a_stop_that_are_asked_for_reach_every_rank(lau
     (view,) = Store.open(processes.store).runs()
     assert view.status is RunStatus.INTERRUPTED
     assert (view.folder / "checkpoint").is_file()
+
+
+def test_what_is_asked_within_a_step_of_several_passes_is_done_at_its_end_by_every_rank(launch):
+    processes = launch("within")
+    ask(processes, "asked", "lr", scale=0.9)
+    for verb in ("checkpoint", "checkpoint", "checkpoint", "stop"):
+        told = steering.ask("asked", verb, store=processes.store, wait=60).told
+        assert "wrote checkpoint after step " in told
+        assert "within step" not in told
+        (view,) = Store.open(processes.store).runs()
+        kept = unpacked((view.folder / "checkpoint").read_bytes())["run"]
+        assert kept["steps"]["iteration"] == 8 * kept["steps"]["step"]
+        assert kept["unknown"] == ""
+    first, second = processes.told("within")
+    assert (first["code"], first["step"], first["iteration"]) == (130, second["step"], 8 * first["step"])
+    assert first["weights"] == second["weights"]
 
 
 def test_a_change_that_one_rank_does_not_take_is_undone_by_all_and_the_rank_is_named(trained):

@@ -44,6 +44,7 @@ class LightningCallback(_Callback):  # type: ignore[misc]  # its library is impo
         self._loss: dict[str, Any] = {}
         self._clip: LibraryClip | None = None
         self._of_step: Collection[str] = ()
+        self._least: tuple[Any, Any] | None = None  # epochs and steps, while a stop that was asked for overrules them
         self._is_within_step = False  # its gradients, which no checkpoint keeps, are not used yet
 
     @property
@@ -97,10 +98,12 @@ class LightningCallback(_Callback):  # type: ignore[misc]  # its library is impo
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         """Commit the run, with the last value of each metric as its results."""
+        self._restore_least(trainer)
         self._session.finish(trainer.callback_metrics or self._loss)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """End the run as failed or interrupted."""
+        self._restore_least(trainer)
         self._session.fail(exception)
 
     def state_dict(self) -> dict[str, Any]:
@@ -114,8 +117,19 @@ class LightningCallback(_Callback):  # type: ignore[misc]  # its library is impo
     def _end_step(self, trainer: Any) -> None:
         """Close what is open, and at the end of the whole step write and stop where somebody asked for it."""
         self._session.end_step()
-        if not self._is_within_step:
-            trainer.should_stop |= self._session.settle(lambda: _write(trainer, self.run.step))
+        if not self._is_within_step and self._session.settle(lambda: _write(trainer, self.run.step)):
+            self._stop(trainer)
+
+    def _stop(self, trainer: Any) -> None:
+        """End the fit at once: by itself Lightning trains its least number of epochs and steps before it stops."""
+        trainer.should_stop, fit = True, trainer.fit_loop
+        if self._least is None:
+            self._least, fit.min_epochs, fit.epoch_loop.min_steps = (fit.min_epochs, fit.min_steps), None, None
+
+    def _restore_least(self, trainer: Any) -> None:
+        """Leave the trainer as it was, for its next fit."""
+        if self._least is not None:
+            (trainer.fit_loop.min_epochs, trainer.fit_loop.epoch_loop.min_steps), self._least = self._least, None
 
     def _log_new(self, trainer: Any, step: Mapping[str, Any] | None = None) -> None:
         """Log the metrics that are new; with `step`, at the end of a training step, to whose values it is added.

@@ -66,7 +66,7 @@ class Session:
             self._run = start(*objects, **self._options)
         else:
             self._run = self._given
-            self._run.bind(*objects)
+            _bind(self._run, objects)
         if clip is not None:
             self._run.bind_setting(BoundSetting(("clip", "norm"), clip, Limits.of_clip_norm(clip.read()), "clip"))
         if state and (why := _why_new(self._run.store, state)):
@@ -153,6 +153,17 @@ def results_of(values: Mapping[str, Any]) -> dict[str, Any]:
     """`values` under names of which none is the beginning of another: "val" beside "val/loss" becomes "val/value"."""
     groups = {name.rsplit("/", depth)[0] for name in values for depth in range(1, name.count("/") + 1)}
     return {f"{name}/value" if name in groups else name: value for name, value in values.items()}
+
+
+def _bind(run: Run, objects: Trained) -> None:
+    """Have a run that was given take what the library trains. Raises Conflict for one that has begun with others."""
+    try:
+        run.bind(*objects)
+    except Conflict as problem:
+        raise Conflict(
+            f"{problem}; a run is that of one training, whose optimizer it watches: give the next training a run of "
+            "its own, or let the callback start one"
+        ) from None
 
 
 def _require_whole_models(split_by: str) -> None:

@@ -104,16 +104,23 @@ def _load_all(path: Path, parts: Sequence[_Part]) -> None:
         for part in parts:
             former.append((part, deepcopy(part.read())))
             _load(path, part)
-    except Conflict:
+    except BaseException as problem:  # also an interrupt, with one of them half loaded
         for part, state in former:
-            part.load(state)
+            _take_back(part, state, problem)
         raise
+
+
+def _take_back(part: _Part, state: Any, problem: BaseException) -> None:
+    try:
+        part.load(state)
+    except Exception as trouble:  # of classes that the loop brings, any; the others are taken back all the same
+        problem.add_note(f"Besides, {part.name.rstrip()} could not be set back: {type(trouble).__name__}: {trouble}")
 
 
 def _load(path: Path, part: _Part) -> None:
     try:
         part.load(part.state)
-    except (RuntimeError, ValueError, KeyError) as problem:
+    except Exception as problem:  # of classes that the loop brings, any
         raise Conflict(
             f"{path}: its {part.name.rstrip()} does not fit the one that is bound; build the same as when it was "
             f"written, or move the file away to begin a new run. {type(problem).__name__}: {problem}"

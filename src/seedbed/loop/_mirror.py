@@ -49,12 +49,13 @@ class Mirrors:
     """All mirrors of one run."""
 
     def __init__(self, mirrors: Sequence[Mirror]) -> None:
-        self._mirrors = mirrors
+        self._waiting = list(mirrors)
         self._begun: list[Mirror] = []
 
     def begin(self, project: str, run_id: str, config: Mapping[str, Any]) -> None:
-        """The run begins."""
-        for mirror in self._mirrors:
+        """The run begins; those are told that were not told yet."""
+        while self._waiting:
+            mirror = self._waiting.pop(0)
             self._begun.append(mirror)
             self._told(mirror, partial(mirror.begin, project, run_id, redacted_object(config)))
 

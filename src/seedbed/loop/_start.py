@@ -15,6 +15,7 @@ from seedbed.loop._objects import Given, device_of, objects_of
 from seedbed.loop._open_runs import left_open, note_opened, open_run
 from seedbed.loop._run import Run
 from seedbed.loop._shown import say
+from seedbed.loop.live._signals import ENDING_SIGNALS
 from seedbed.loop.provenance import Collecting
 from seedbed.loop.ranks._ranks import Ranks
 from seedbed.loop.repro._plan import Plan
@@ -52,13 +53,13 @@ def start(
     `model`, `optimizer` and `scheduler` are one object each, or several by name, as in a GAN; the steps of the first
     optimizer are counted. `project` groups the runs that are compared with each other, and `run` names this one; the
     name of a run that has not finished makes this its next attempt. `store` is where it is recorded, by default as
-    `Store.open` finds it. `config` is what the run was configured with, such
-    as vars(args). `data` says which data it saw. `gate` adds checks to those that every run is judged by: that its
-    contract was kept and that no change failed. `runtime` is a mode, COMPAT or STRICT, or the settings of
-    `resolve_config`; SEEDBED_RUNTIME_MODE in the environment overrules the mode. `settings` overrides bounds and pace
-    of settings that are found, by name. `steer=False` refuses requests from outside. `mirror` is another tracker, or
-    several, that is told what the run logs. `patch=True` keeps the uncommitted difference of the code, beside its
-    digest. With `exit=True` the script ends with the gate's exit code where that is not 0.
+    `Store.open` finds it. `config` is what the run was configured with, such as vars(args). `data` says which data it
+    saw. `gate` adds checks to those that every run is judged by: that its contract was kept and that no change failed.
+    `runtime` is a mode, COMPAT or STRICT, or the settings of `resolve_config`; SEEDBED_RUNTIME_MODE in the environment
+    overrules the mode. `settings` overrides bounds and pace of settings that are found, by name. `steer=False` refuses
+    requests from outside. `mirror` is another tracker, or several, that is told what the run logs. `patch=True` keeps
+    the uncommitted difference of the code, beside its digest. With `exit=True` the script ends with the gate's exit
+    code where that is not 0.
 
     Nothing is recorded before the first step, but that the attempt of a named `run` has begun. What is wrong is refused
     here: raises InvalidInput, ContractBroken where a STRICT run cannot have what it declares, and as `Store.open`.
@@ -85,13 +86,19 @@ def start(
     contract = declare(declared.runtime, device=device_of(objects))
     made_of = Collecting(data, with_patch=patch, say=None if quiet else say)
     if run is not None and not Ranks.may_come():
+        _abandon(left_open((opened, project, run)))  # this is its next attempt
         _ = attempt.run_id  # a name that cannot be had is refused here
-    for left in left_open():
-        left.abandon("another run was started in its place")
+    _abandon(left_open())
     started = Run(attempt, declared, contract, made_of)
-    note_opened(started)
+    note_opened(started, attempt)
+    ENDING_SIGNALS.listen(attempt)
     show_in_notebook()
     return started
+
+
+def _abandon(runs: Sequence[Run]) -> None:
+    for run in runs:
+        run.abandon("another run was started in its place")
 
 
 def current_run() -> Run:

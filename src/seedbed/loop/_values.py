@@ -71,6 +71,16 @@ class StepValues:
         if self._waiting:
             self._flush_if_due()
 
+    def unfinished(self) -> dict[str, list[float]]:
+        """The values of the step in progress so far, for a checkpoint."""
+        if self._is_remote:
+            [(_, self._current)] = _fetched([(0, self._current)])
+        return {name: [float(value) for value in found] for name, found in self._current.items()}
+
+    def restore(self, values: Mapping[str, list[float]], step: int) -> None:
+        """Write what `unfinished` returned as the values of `step`, when the first ones are written."""
+        self._waiting = [(step, {name: [*found] for name, found in values.items()})] if values else []
+
     def _flush_if_due(self) -> None:
         if len(self._waiting) >= _MOST_WAITING or time.monotonic() >= self._due:
             self.flush()

@@ -28,13 +28,23 @@ class StepKeeper(Protocol):
         """Close the step that is open, as the loop is left; an error is kept for the end of the run."""
 
     def begin_pass(self) -> int:
-        """A pass begins: close the step that is open, and have the settings of a restored run. Returns its number."""
+        """A pass begins: close the step that is open, and have the settings of a restored run.
+
+        Returns its number; 0 where it was over before the run was resumed, and hands out nothing.
+        """
 
     def end_pass(self, number: int) -> None:
         """That pass was a whole one."""
 
     def leave_pass(self, number: int) -> None:
         """That pass was left by the loop, or a later one has begun."""
+
+    @property
+    def is_in_turn(self) -> bool:
+        """Whether several passes are open."""
+
+    def close_pass(self) -> None:
+        """A pass hands out no more batches, for whatever reason."""
 
 
 @final
@@ -53,9 +63,11 @@ class Passes(Generic[Batch]):
         return len(self._loader)  # type: ignore[arg-type]  # raises TypeError as the loader itself does
 
     def __iter__(self) -> Iterator[tuple[int, Batch]]:
-        number = self._keeper.begin_pass()
+        if not (number := self._keeper.begin_pass()):
+            return
         try:
-            for batch in self._tracked(self._loader, self._position.begin(self._loader)):
+            batches = self._position.begin(self._loader, in_turn=self._keeper.is_in_turn)
+            for batch in self._tracked(self._loader, batches):
                 self._position.handed_out(batch)
                 yield self._keeper.begin_step(), batch
                 self._keeper.end_step()
@@ -66,6 +78,8 @@ class Passes(Generic[Batch]):
         except BaseException:
             self._keeper.leave_step()
             raise
+        finally:
+            self._keeper.close_pass()
 
 
 @final

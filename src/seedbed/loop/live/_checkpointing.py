@@ -19,14 +19,20 @@ from seedbed.runtime import Witness
 
 __all__ = ["Checkpointing"]
 
-_STATE_VERSION = 1
+_STATE_VERSION = 2
 _BETWEEN = (
     "the checkpoint was written between two steps of the optimizer, and iterations since the first of them are made "
-    "again, with other random numbers and twice in running statistics; write it right after a step"
+    "again, with other random numbers, and twice in running statistics and in the steps of other optimizers; write it "
+    "right after a step"
 )
+_OTHER_RANKS = "the checkpoint keeps the random numbers of other processes"
 _OVER = (
     "the checkpoint was written between two steps of the optimizer and after the end of a pass, and the gradients of "
     "its last iterations are lost; write it right after a step"
+)
+_LATER = (
+    "the checkpoint is of a later pass of its epoch, and what the loop does in that epoch outside of its passes is "
+    "done again"
 )
 
 
@@ -87,21 +93,23 @@ class Checkpointing:
 
         Raises as `write_checkpoint`.
         """
-        self._write(place, given)
+        is_newest = every is not None and not given
+        self._write(place, given, is_newest=is_newest)
         self._written[path] = self._steps.done
         if every is not None:
             self._served[every] = self._steps.iteration
-        self._last, self._is_current = place, every is not None and not given
+        self._last, self._is_current = place, is_newest
 
     def write_at(self, path: Path) -> None:
         """Write one at `path` that is not the loop's own."""
-        self._write(path, {})
+        self._write(path, {}, is_newest=False)
 
     def asked(self) -> str | None:
         """Write the checkpoint that somebody asked for, in words: where the loop writes its own, if that loses nothing.
 
         Beside it, where the loop chooses what it keeps there, as the best state, or gives values of its own; where it
-        writes none, in the run's folder. None where it is owed, since what runs the loop writes it later.
+        writes none, in the run's folder. The loop's own is the one that it wrote last, or went on from. None where it
+        is owed, since what runs the loop writes it later.
         """
         if self._write_asked is not None:
             told = self._write_asked()
@@ -116,8 +124,11 @@ class Checkpointing:
             told = f", beside {own.name}, which only the loop writes"
         else:
             path, told = own, ""
-        self._write(path, {})
-        return f"wrote {path.name} after step {self._steps.done}{told}"
+        self._write(path, {}, is_newest=True)
+        step, within = self._steps.done, ""
+        if self._steps.is_between:
+            within = f", within step {step + 1}: a resume from it may be another run"
+        return f"wrote {path.name} after step {step}{within}{told}"
 
     def restore(self, path: Path) -> Mapping[str, Any] | None:
         """Go on from the checkpoint at `path`; what the loop gave it, None where there is nothing to resume.
@@ -130,15 +141,14 @@ class Checkpointing:
             return None
         _ = self._attempt.settings  # found before anything is loaded, with bounds from the values that the run began at
         load_parts(found, self._attempt.objects, path, is_alone=ranks is None)
-        self.load(found["run"], f", from {path}")
+        self._take_up(found["run"], f", from {path}")
+        self._last, self._is_current = path, found["run"].get("is_newest", False)
         given: Mapping[str, Any] = found["given"]
         return given
 
     def state(self) -> dict[str, Any]:
         """The state of the run, besides its models, optimizers and schedulers; what was logged so far is written."""
-        if self._steps.is_done:
-            self._values.end_step(self._steps.done)
-        self._values.flush()  # a resumed run logs the steps from here on
+        steps, values = self._steps.state(), self._ended_values()
         attempt, changes = self._attempt, self._attempt.engine.state(self._steps.done)
         if not attempt.leads:
             changes = changes.model_copy(update={"journal_head": None})
@@ -147,31 +157,42 @@ class Checkpointing:
             "project": attempt.project,
             "run_id": attempt.run_id,
             "elapsed_seconds": attempt.elapsed,
-            "steps": self._steps.state(),
+            "steps": steps,
+            "values": values,
             "changes": changes.model_dump_json(),
             "planned": self._planned.state(),
             "witness": self._witness.state(),
             "generators": generator_states(),
-            "unknown": self.unknown or self._why_between(),
+            "unknown": self.unknown or self._why_other(steps),
             **({} if attempt.ranks is None else attempt.ranks.place()),
         }
 
-    def load(self, state: Mapping[str, Any], source: str = "") -> None:
+    def load(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` returned, after models, optimizers and schedulers were loaded.
 
-        Raises Conflict once the run has begun, and for a run of another project or one that has finished.
+        Raises Conflict once the run has begun, and for a run of another project or one that has finished. In several
+        processes each calls it.
         """
         self._require_resumable(state)
+        if (ranks := self._attempt.find_ranks()) is None:
+            self._require_unfinished(state)
+        else:
+            ranks.led(Place.RESTORE, lambda: self._require_unfinished(state))
+        self._take_up(state)
+
+    def _take_up(self, state: Mapping[str, Any], source: str = "") -> None:
         own = own_state(state, self._attempt.find_ranks())
         changes = ChangeState.model_validate_json(state["changes"])
         self._attempt.resume(state["run_id"], changes, state["elapsed_seconds"])
-        self._steps.restore({**state["steps"], **({} if own is None else {"position": own["position"]})})
+        self._steps.restore(state["steps"])
+        self._restore_position(state, own)
+        self._values.restore(state["values"], self._steps.step)
         self.num_passes = self._steps.epoch
         self._planned.restore(state["planned"])
         self._witness.load_state(state["witness"])
         self.unknown = state["unknown"]
         if own is None:
-            self.unknown = "the checkpoint is of other processes"
+            self.unknown = _OTHER_RANKS
         else:
             restore_generators(own["generators"])
         if self._attempt.leads:
@@ -179,18 +200,43 @@ class Checkpointing:
         if self.unknown:
             self._say(f"resumed, and the run may be another than without the resume: {self.unknown}")
 
-    def _why_between(self) -> str:
-        if not self._steps.is_between:
-            return ""
-        return _BETWEEN if self._steps.position.delivered else _OVER
+    def _restore_position(self, state: Mapping[str, Any], own: Mapping[str, Any] | None) -> None:
+        """Go on at the own place in the data, else at that of the process that the state is of, if all were there."""
+        if own is not None:
+            self._steps.position.restore(own["position"])
+            return
+        ranks = self._attempt.ranks
+        has_place = state.get("size", 1) == (1 if ranks is None else ranks.size)
+        self._steps.position.restore_others(state["steps"]["position"], has_place=has_place)
 
-    def _write(self, path: Path, given: Mapping[str, object]) -> None:
+    def _ended_values(self) -> dict[str, list[float]]:
+        """Write what was logged so far, since a resumed run logs the steps from here on.
+
+        Returns the values of a step of several iterations: the last of them may log more, and what is written is the
+        mean of all.
+        """
+        kept: dict[str, list[float]] = {}
+        if self._steps.is_done and self._steps.is_of_several:
+            kept = self._values.unfinished()
+        elif self._steps.is_done:
+            self._values.end_step(self._steps.done)
+        self._values.flush()
+        return kept
+
+    def _why_other(self, steps: Mapping[str, Any]) -> str:
+        """Why a run that is resumed from here may be another than without the resume."""
+        if self._steps.is_between:
+            return _BETWEEN if self._steps.position.delivered else _OVER
+        return _LATER if steps["passes"] else ""
+
+    def _write(self, path: Path, given: Mapping[str, object], *, is_newest: bool) -> None:
+        """Write one; `is_newest` tells who goes on from it that the file may be replaced by the newest state."""
         objects = self._attempt.objects
         if self.together is None:
-            write_checkpoint(path, objects, self.state(), given)
+            write_checkpoint(path, objects, {**self.state(), "is_newest": is_newest}, given)
         else:
             self.together.settle(Place.CHECKPOINT, self._steps.step)
-            write_together(self.together.ranks, path, objects, self.state(), given)
+            write_together(self.together.ranks, path, objects, {**self.state(), "is_newest": is_newest}, given)
         self.newest = f"{path}, of step {self._steps.done}"
 
     def _resumable(self, path: Path) -> dict[str, Any] | None:
@@ -203,6 +249,13 @@ class Checkpointing:
             return None
         self._require_resumable(state)
         return found
+
+    def _require_unfinished(self, state: Mapping[str, Any]) -> str:
+        if self._attempt.is_finished(state["run_id"], state["project"]):
+            raise Conflict(
+                f"the state is of run {state['run_id']}, which has finished; start a new run without load_state_dict"
+            )
+        return ""
 
     def _require_resumable(self, state: Mapping[str, Any]) -> None:
         """Before anything is loaded: raise Conflict where this run cannot go on from that state."""

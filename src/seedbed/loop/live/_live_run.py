@@ -1,6 +1,7 @@
 """A run while it goes on: what happens at its begin, at and between its steps, and at its end."""
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -66,9 +67,10 @@ class LiveRun:
         self._requests: Requests | None = None
         self._together: Together | None = None
         self._process, self._has_begun = os.getpid(), False
+        self._beginning = threading.RLock()
         self._monotonic = attempt.store.clock.monotonic
-        self._look_at = now = self._monotonic()
-        self._look_between_at = now + _LONG_STEP
+        self._look_at = self._look_within_at = self._monotonic()
+        self._within: int | None = None  # the steps before the one of several iterations that requests wait for
 
     def say(self, text: str) -> None:
         """Tell the person who watches; nothing where the run is quiet."""
@@ -90,9 +92,14 @@ class LiveRun:
         """Before the first step: claim the attempt, find the settings while nothing has changed, count from here on."""
         if self._has_begun and self.is_open and os.getpid() == self._process:
             return
+        self.require_open()
+        with self._beginning:  # another thread may log something as the loop takes its first step
+            if not self._has_begun:
+                self._begin()
+
+    def _begin(self) -> None:
+        """Each part of it may be done again: what a failure or Ctrl-C left is made up by the next step."""
         self.go_on()
-        if self._has_begun:
-            return
         _ = self.attempt.engine
         self.steps.count(first_optimizer(self.attempt.objects))
         if (ranks := self.attempt.ranks) is not None and self._together is None:
@@ -102,13 +109,13 @@ class LiveRun:
         if self.recorder is not None:
             self.recorder.begin(self.attempt.project, self.attempt.run_id, self.steps.step)
         if self.attempt.leads:
-            self._mirrors.begin(self.attempt.project, self.attempt.run_id, self.declared.config)
             self._open_requests()
+            self._mirrors.begin(self.attempt.project, self.attempt.run_id, self.declared.config)
         else:
             self._shown.close()
             self._shown = Shown(quiet=True)
-        ENDING_SIGNALS.listen()
-        self._has_begun = True  # only now: what failed before is tried again by the next step
+        ENDING_SIGNALS.listen(self.attempt)
+        self._has_begun = True
         self.proposing.propose_due()  # what a checkpoint was written before, at the end of its step
 
     def go_on(self) -> None:
@@ -126,6 +133,7 @@ class LiveRun:
     def begin_pass(self) -> None:
         """A pass over the data is asked for; tell a resumed loop once that it may count its passes wrongly."""
         self.go_on()
+        self._goes_on_here()
         if self.checkpoints.num_passes and not self.counts_epochs:
             self.say(
                 f"resumed after {self.checkpoints.num_passes} whole passes over the data: a loop over range(n) trains "
@@ -159,16 +167,7 @@ class LiveRun:
     def finish(self, draft: SnapshotDraft | None) -> bool:
         """End the run: commit it, compare it, judge it and print what was found; whether it has a result."""
         try:
-            self.steps.leave_step()
-            if self.steps.late:
-                raise self.steps.late
-            self.begin()
-            end = TogetherEnd(self.attempt.ranks)
-            if not end.agreed(draft is not None or bool(self.results)):
-                self.end(RunStatus.FAILED, NO_RESULT)
-                return False
-            draft = draft or self._draft()
-            self.report = end.committed(lambda: None if draft is None else self._commit(draft))
+            has_result = self._finish(draft)
         except BaseException as problem:
             if self.commit is None:
                 self.end_by(problem)
@@ -176,10 +175,26 @@ class LiveRun:
                 self._close()
                 self._tell_end()
             raise
+        if not has_result:
+            self.end(RunStatus.FAILED, NO_RESULT)
+            return False
         self._close()
         if self.commit is not None and self._made_of is not None:
             self._shown.end(self.commit, self.report)
         self._tell_end()
+        return True
+
+    def _finish(self, draft: SnapshotDraft | None) -> bool:
+        """Commit the run, unless it has no result; whether it has one."""
+        self.steps.leave_step()
+        if self.steps.late:
+            raise self.steps.late
+        self.begin()
+        end = TogetherEnd(self.attempt.ranks)
+        if not end.agreed(draft is not None or bool(self.results)):
+            return False
+        draft = draft or self._draft()
+        self.report = end.committed(lambda: None if draft is None else self._commit(draft))
         return True
 
     def end_by(self, problem: BaseException) -> None:
@@ -217,6 +232,8 @@ class LiveRun:
         self._mirrors.finish(self.commit)
 
     def _open_requests(self) -> None:
+        if self._requests is not None:
+            return
         if not self.declared.steer:
             Requests.refuse(self.attempt, "it was started with steer=False")
         elif self._together is None:
@@ -239,9 +256,15 @@ class LiveRun:
     def _opening(self) -> bool:
         """A step is about to be opened; whether there is nothing to do at the next ones."""
         self.begin()
+        self._goes_on_here()
         if self.recorder is not None:
             self.recorder.opened()
         return self.recorder is None
+
+    def _goes_on_here(self) -> None:
+        """The loop takes its steps in this thread, which need not be the one that began the run."""
+        self.proposing.goes_on_here()
+        ENDING_SIGNALS.listen(self.attempt)
 
     def _taken(self, step: int) -> None:
         self.values.end_step(step)
@@ -261,26 +284,35 @@ class LiveRun:
         if self.recorder is not None:
             self.recorder.between(self.steps.step, lambda: self.attempt.engine, self.checkpoints.write_at)
         if self._together is not None:
-            self._together.between(self.steps.step, self._look)
+            self._together.between(self.steps.step, self._look, self._waits)
         now = self._monotonic()
         if now >= self._look_at:
             self._look_around(now)
 
     def _look_around(self, now: float) -> None:
-        """What need not be done at each step: see what is asked, tell others that the run goes on, show how it does.
-
-        What is asked within a step of several iterations waits for its end, so long as that comes soon.
-        """
-        if self._together is None and (not self.steps.is_between or now >= self._look_between_at):
+        """What need not be done at each step: see what is asked, tell others that the run goes on, show how it does."""
+        if self._together is None and not self._waits():
             self._look(self.steps.step)
-            self._look_between_at = now + _LONG_STEP
         if self.attempt.leads:
             self.attempt.record.beat()
         self._shown.between_steps(self.steps.step, self.values.latest, self.evidence, self.attempt.engine.history)
         if self._together is not None or not self.steps.is_between:
             self._look_at = now + _LOOK_SECONDS
 
+    def _waits(self) -> bool:
+        """Whether what is asked waits for the end of a step of several iterations, which is not known to be a long one.
+
+        The time counts from when the step was first seen here, and anew after each look within it.
+        """
+        if not self.steps.is_between:
+            return False
+        now = self._monotonic()
+        if self._within != self.steps.step:
+            self._within, self._look_within_at = self.steps.step, now + _LONG_STEP
+        return now < self._look_within_at
+
     def _look(self, step: int) -> None:
+        self._within = None
         is_replay = self.recorder is not None and self.recorder.is_replay  # it makes again what was asked for
         if self._requests is not None and not is_replay:
             self._requests.look(step)
@@ -299,11 +331,12 @@ class LiveRun:
 
     def _draft(self) -> SnapshotDraft | None:
         audit = self.audit()
+        own = {"data_order": self.steps.position.unknown, "resume": self.checkpoints.unknown}
+        unknown = TogetherEnd(self.attempt.ranks).unknown(own)
         if not self.attempt.leads:
             return None
         made_of = collect() if self._made_of is None else self._made_of.finished()
         counts = {"steps": self.steps.step, **({"epochs": self.steps.epoch} if self.steps.epoch else {})}
-        unknown = {"data_order": self.steps.position.unknown, "resume": self.checkpoints.unknown}
         process = {name: f"unknown: {why}" if why else "known" for name, why in unknown.items()}
         made_of = replace(made_of, process={**made_of.process, **process, **counts})
         return draft_of(self.attempt.record, self.declared, self.attempt.objects, nested(self.results), audit, made_of)
@@ -319,8 +352,7 @@ class LiveRun:
     def _close(self) -> None:
         """Leave the process as it was found."""
         self.is_open = False
-        if self._has_begun:
-            ENDING_SIGNALS.stop()
+        ENDING_SIGNALS.stop(self.attempt)
         self._shown.close()
         self.steps.end()
         if self.recorder is not None:

@@ -27,8 +27,12 @@ class Proposing:
         self._together: Together | None = None
 
     def begin(self, together: Together | None) -> None:
-        """The run begins, in this thread, which alone may propose from now on."""
-        self._thread, self._together = threading.current_thread(), together
+        """The run begins, in any thread."""
+        self._together = together
+
+    def goes_on_here(self) -> None:
+        """The loop takes its steps in this thread, which alone may propose from now on."""
+        self._thread = threading.current_thread()
 
     def propose(self, delta: Delta, against: str | None = None) -> Proposed:
         """Propose `delta` now. Raises as `Attempt.propose`, and Conflict in another thread than the loop's."""

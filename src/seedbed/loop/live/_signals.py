@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from types import FrameType
 from typing import final
 
@@ -17,27 +18,34 @@ _NAMES = ("SIGTERM", "SIGHUP")  # the second is unknown on Windows
 class EndingSignals:
     """Handles the two while any run goes on; what the process handles or ignores itself is left as it is.
 
-    `seen` is the name of the signal that came last, empty before. A forked child ends by these signals as without a
-    run: the handlers are the parent's alone.
+    `seen` is the name of the signal that ends the process, empty before one came and where the loop went on after it.
+    A forked child ends by these signals as without a run: the handlers are the parent's alone.
     """
 
     def __init__(self) -> None:
         self.seen = ""
-        self._num_listeners = 0
+        self._runs: set[object] = set()
         self._taken: list[signal.Signals] = []
-        self._is_forking = False
+        self._mask: set[int] | None = None  # the thread's own, before a fork that holds signals back
+        self._lock = threading.RLock()  # runs begin and end in any thread, and nobody changes this during a fork
 
-    def listen(self) -> None:
-        """One more run goes on. Python can take signals in its main thread only; in another one nothing changes."""
-        if self._num_listeners == 0 and not self._taken:
-            self._take()
-        self._num_listeners += 1
+    def listen(self, run: object) -> None:
+        """`run` begins or goes on, in this thread; say so as often as you like.
 
-    def stop(self) -> None:
-        """One run less; after the last, the signals are as they were. One that was taken over since is left alone."""
-        self._num_listeners -= 1
-        if self._num_listeners == 0 and self._give_back():
-            self._taken = []
+        Python can take signals in its main thread only: in another one nothing is taken, and what is taken stays so.
+        """
+        with self._lock:
+            self._runs.add(run)
+            if threading.current_thread() is threading.main_thread():
+                self.seen = ""
+                self._take()
+
+    def stop(self, run: object) -> None:
+        """`run` has ended; after the last, the signals are as they were. One that was taken over is left alone."""
+        with self._lock:
+            self._runs.discard(run)
+            if not self._runs and self._give_back():
+                self._taken = []
 
     def _take(self) -> None:
         for number in (signal.Signals[name] for name in _NAMES if name in signal.Signals.__members__):
@@ -47,7 +55,8 @@ class EndingSignals:
                 signal.signal(number, self._end)
             except ValueError:
                 return
-            self._taken.append(number)
+            if number not in self._taken:
+                self._taken.append(number)
 
     def _give_back(self) -> bool:
         try:
@@ -59,7 +68,7 @@ class EndingSignals:
         return True
 
     def _end(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  the signal handler's form
-        if not self._num_listeners:
+        if not self._runs:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
@@ -68,20 +77,19 @@ class EndingSignals:
 
     def before_fork(self) -> None:
         """Hold the signals back: Python drops those that reach a child before it is a process of its own."""
-        self._is_forking = bool(self._taken)
-        if self._is_forking:
-            signal.pthread_sigmask(signal.SIG_BLOCK, self._taken)
+        self._lock.acquire()
+        if self._taken:
+            self._mask = set(signal.pthread_sigmask(signal.SIG_BLOCK, self._taken))
 
     def after_fork(self, *, is_child: bool) -> None:
         """Let them come again, in a child with their usual action."""
-        if not self._is_forking:
-            return
-        self._is_forking = False
-        taken = self._taken
+        mask, self._mask = self._mask, None
         if is_child:
             self._give_back()
-            self._num_listeners, self._taken = 0, []
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, taken)
+            self._runs, self._taken = set(), []
+        self._lock.release()
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 ENDING_SIGNALS = EndingSignals()  # a process has one handler for each signal

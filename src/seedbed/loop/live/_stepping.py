@@ -16,6 +16,12 @@ from seedbed.runtime import StepBlock, Witness
 
 __all__ = ["StepEvents", "Stepping"]
 
+_NOT_EPOCHS = "the checkpoint is of a later pass of an epoch, and the resumed loop is not over run.epochs"
+_LOST_PASSES = (
+    "the checkpoint was written between two passes of the first epoch, where nothing told that it makes several: the "
+    "passes that were left of it are not made"
+)
+
 
 @final
 @dataclass(frozen=True)
@@ -52,8 +58,14 @@ class Stepping:
         self._taken = self._first_iteration = 0
         self._before = self._before_last = 0  # the steps as this iteration began, and the one before it
         self._pass, self._is_passing, self._is_left = 0, False, False
+        self._num_open = 0  # passes that may hand out more batches
+        self._handled = 0  # the error that was being handled as the pass began, by its id: holding it holds its frames
         self._epoch_begun: int | None = None  # of a loop over `Run.epochs`
-        self._epoch_left = 0
+        self._passes = 0  # of this epoch, that are over
+        self._most_passes = 0  # of an epoch
+        self._opened = (0, 0)  # the epoch of the pass in progress, and how many of its passes were over then
+        self._skips = 0  # passes that were over before the resume, of the epoch that goes on
+        self._assumed = 0  # passes after which the epoch was taken to be over, before the resume
         self._opens_in = 0  # the process in which steps are opened without another look
         self._is_open = False
         self._block: StepBlock | None = None  # of an open step that may be recorded
@@ -82,6 +94,11 @@ class Stepping:
     def is_between(self) -> bool:
         """Whether an iteration of this attempt has begun since the last step, and made none."""
         return not self.is_done and self.iteration > self._first_iteration
+
+    @property
+    def is_of_several(self) -> bool:
+        """Whether the iteration before this one made no step, so that the step of this one is of both."""
+        return self._before_last == self._before and self.iteration > self._first_iteration + 1
 
     def has_reached(self, every: int) -> bool:
         """Whether this iteration came to a multiple of `every` steps, or the last one and this has made no step."""
@@ -155,9 +172,32 @@ class Stepping:
         self.end_step()
         self._events.begins()
         self._count_pass()  # one that was given up, and is not closed yet
+        if self._is_over():
+            self._is_passing = True
+            self._count_pass()
+            return 0
+        if not self._num_open:
+            begun = self._epoch_begun
+            self._opened = (self.epoch, 0) if begun is None else (begun, self._passes)
+        self._num_open += 1
         self._pass += 1
-        self._is_passing, self._is_left = True, False
+        self._is_passing, self._is_left, self._handled = True, False, id(sys.exc_info()[1])
         return self._pass
+
+    @property
+    def is_in_turn(self) -> bool:
+        """Whether several passes are open."""
+        return self._num_open > 1
+
+    def _is_over(self) -> bool:
+        """Whether the pass that begins was over before the run was resumed."""
+        if self._epoch_begun is None:
+            if self._skips:
+                self.position.note(_NOT_EPOCHS)
+            return False
+        if 0 < self._assumed <= self._passes:
+            self.position.note(_LOST_PASSES)
+        return self._passes < self._skips
 
     def end_pass(self, number: int) -> None:
         """The pass of that number was a whole one."""
@@ -173,18 +213,31 @@ class Stepping:
             self._is_left = self._is_passing
             self._count_pass()
 
+    def close_pass(self) -> None:
+        """A pass hands out no more batches."""
+        self._num_open -= 1
+        if not self._num_open:
+            self.position.is_in_turn = False
+
     def _count_pass(self) -> None:
         if self._is_passing:
-            self._is_passing, self._epoch_left = False, self.epoch
+            self._is_passing = False
+            self._passes += 1
             self.epoch += self._epoch_begun in (None, self.epoch)
 
     @contextmanager
     def in_epoch(self) -> Iterator[int]:
         """A block around one epoch of a loop over them: it counts once, however many passes it makes."""
         self._epoch_begun = epoch = self.epoch
-        yield epoch
-        self.epoch += self.epoch == epoch  # it made none
-        self._epoch_begun = None
+        self._passes = 0
+        try:
+            yield epoch
+            self.epoch += self.epoch == epoch  # it made none
+            self._most_passes = max(self._most_passes, self._passes)
+            if self._passes <= self._assumed:
+                self._assumed = 0  # it was over
+        finally:
+            self._epoch_begun, self._skips = None, 0
 
     def end(self) -> None:
         """Leave the optimizer as it was found, and the data alone."""
@@ -199,19 +252,37 @@ class Stepping:
         """What a checkpoint keeps."""
         if self.is_open and self.is_done:
             self.position.stepped()
-        epoch = self.epoch
-        if self._is_left and sys.exc_info()[0] is None:
-            self.position.end()  # the loop goes on after it
-        elif self._is_left:
-            epoch = self._epoch_left  # an error is on its way: a resumed loop goes on within the pass
+        is_left = self._is_left and id(sys.exc_info()[1]) == self._handled  # by `break`: the loop goes on after it
+        if is_left and not self._num_open:
+            self.position.end()
+        is_within = self._is_passing or self.position.is_in_turn or (self._is_left and not is_left)
+        epoch, passes = self._opened if is_within else self._next_place()
         # A resumed loop goes back to the last step, and takes the micro-batches after it again.
         iteration = self.iteration - (self.position.delivered - self.position.used)
-        counts = {"step": self.done, "iteration": iteration, "epoch": epoch}
-        return {**counts, "position": self.position.state()}
+        return {
+            "step": self.done,
+            "iteration": iteration,
+            "epoch": epoch,
+            "passes": passes,
+            "assumed": self._assumed or (0 if is_within or passes or self._most_passes else self._passes),
+            "most_passes": self._most_passes,
+            "position": self.position.state(),
+        }
+
+    def _next_place(self) -> tuple[int, int]:
+        """Where the loop goes on between two passes: the epoch, and how many of its passes are over.
+
+        A loop that makes several passes in each epoch does so in the first one too, which nothing tells before its end.
+        """
+        if self._passes < self._skips:  # those of a resumed loop come
+            return (self.epoch if self._epoch_begun is None else self._epoch_begun), self._skips
+        if self._epoch_begun is not None and self._passes < self._most_passes:
+            return self._epoch_begun, self._passes
+        return self.epoch, 0
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state`."""
+        """Go on from `state`, besides the position in the data."""
         self._taken, self.iteration, self.epoch = state["step"], state["iteration"], state["epoch"]
         self._before = self._before_last = self._taken
         self._first_iteration, self._is_passing, self._is_left = self.iteration, False, False
-        self.position.restore(state["position"])
+        self._skips, self._assumed, self._most_passes = state["passes"], state["assumed"], state["most_passes"]

@@ -85,10 +85,18 @@ class Together:
         """On rank 0, while it is paused at a meeting: keep the others waiting."""
         self._tell(_Order.WAIT, step)
 
-    def between(self, step: int, look: Callable[[int], None]) -> None:
-        """Between two passes of the loop: meet the others when that is due. `look` carries out requests, on rank 0."""
+    def between(self, step: int, look: Callable[[int], None], waits: Callable[[], bool]) -> None:
+        """Between two passes of the loop: meet the others when that is due. `look` carries out requests, on rank 0.
+
+        Where it `waits` with that, for the end of a step of several passes, all meet again after the next pass.
+        """
         self._left -= 1
-        if self._left <= 0:
+        if self._left > 0:
+            return
+        if self.ranks.leads and waits():
+            self._left, self._passes = 1, self._passes + 1
+            self._tell(_Order.GO, step, self._left)
+        else:
             self.meet(step, look)
 
     def meet(self, step: int, look: Callable[[int], None]) -> None:

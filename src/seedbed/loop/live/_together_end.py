@@ -1,6 +1,7 @@
 """The end of a run in several processes: one ledger, one commit, one verdict."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
 from seedbed.contracts import AuditRun, Feature, FeatureAudit, GateReport
@@ -42,6 +43,17 @@ class TogetherEnd:
         if not self._ranks.leads:
             return own
         return joined_audit(own, [AuditRun.model_validate_json(each.text) for each in said])
+
+    def unknown(self, own: Mapping[str, str]) -> Mapping[str, str]:
+        """What is unknown in any process, by name, why: that of rank 0, else of the first rank, which is named."""
+        if self._ranks is None:
+            return own
+        said = self._ranks.exchange(Place.AUDIT, text=json.dumps(dict(own)))
+        theirs = [
+            {name: f"rank {rank}: {why}" for name, why in json.loads(each.text).items() if why and rank}
+            for rank, each in enumerate(said)
+        ]
+        return {name: why or next((each[name] for each in theirs if name in each), "") for name, why in own.items()}
 
     def committed(self, commit: Callable[[], GateReport | None]) -> GateReport | None:
         """What `commit` returns on rank 0, where alone it is called."""

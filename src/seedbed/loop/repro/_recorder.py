@@ -40,7 +40,7 @@ class ReproRecorder:
         self._calls = StepCalls(ready=self._take_gradients)
         self._found: dict[str, Digest] = {}
         self._kept: dict[str, Tensor] = {}
-        self._step, self._num_batches, self._has_restored = 0, 0, False
+        self._step, self._num_batches, self._has_restored, self._has_begun = 0, 0, False, False
         self._generators: dict[str, str] = {}
         self._waiting: list[tuple[int, dict[str, Digest], dict[str, str]]] = []
         self._replayed: Replayed | None = None
@@ -59,6 +59,9 @@ class ReproRecorder:
                 f"rank {distributed.get_rank()} has no RANK in its environment, so that it would be taken for the "
                 "first process: start the processes with torchrun to compare their runs"
             )
+        if self._has_begun:
+            return  # a begin that Ctrl-C ended is tried again
+        self._has_begun = True
         self._file.write("begin", project=project, run_id=run_id, step=step, process=process_facts())
         self._step = step
         for optimizer in self._objects().watched().values():

@@ -122,7 +122,11 @@ def is_held(optimizer: Optimizer) -> bool:
 
 
 def let_go(optimizer: Optimizer) -> None:
-    """Leave the optimizer as it would be had the held rates been written into its groups."""
-    driver: RateDriver | None = vars(optimizer).pop(_DRIVER, None)
+    """Leave the optimizer as it would be had the held rates been written into its groups.
+
+    Its driver stays, without effect, since bindings that were made meanwhile have it too: as those of a run that was
+    started while this one was open.
+    """
+    driver: RateDriver | None = vars(optimizer).get(_DRIVER)
     if driver is not None:
         driver.let_go()
