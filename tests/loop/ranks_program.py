@@ -15,6 +15,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader, TensorDataset
 
 import seedbed
 from seedbed.change import Use, UseReport
@@ -218,11 +219,19 @@ def freezing(store: Path) -> dict[str, Any]:
     return {"said": said, "outcomes": outcomes(run), "weights": training.weights()}
 
 
-def asked(store: Path) -> dict[str, Any]:
-    """Train until somebody asks to stop."""
-    training, code = Training(store), None
+def asked(store: Path, name: str = "asked", *, writer: bool = False) -> dict[str, Any]:
+    """Train until somebody asks to stop; a writer of its own fails in each process, then in rank 1, then no more."""
+    training, code, failing = Training(store), None, [{0, 1}, {1}]
+
+    def write() -> str:
+        if failing and training.rank in failing.pop(0):
+            raise OSError(f"no space left on device {training.rank}")
+        return "wrote all"
+
     try:
-        with training.start(run="asked") as run:
+        with training.start(run=name) as run:
+            if writer:
+                run.checkpoint_by(write)
             while run.step < MOST_STEPS:
                 with run.one_step():
                     run.log(loss=training.step())
@@ -270,6 +279,41 @@ def dying(store: Path) -> dict[str, Any]:
     return {"outcomes": outcomes(run), "value": setting.value, "is_resumed": is_resumed, "id": run.run_id}
 
 
+def own_data(store: Path, way: str) -> dict[str, Any]:
+    """A rank shuffles with a seed of its own; a whole loop, one that keeps a state, and one that is given it."""
+    seen: dict[int, list[int]] = {}
+    rank, states = dist.get_rank(), store.parent / f"{way}.states"
+    for attempt in ("whole", "first", "again"):
+        torch.manual_seed(0)
+        model: nn.Module = DistributedDataParallel(nn.Linear(4, 1))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        torch.manual_seed(100 + rank)
+        rows = torch.arange(24.0).reshape(24, 1).repeat(1, 4) / 10
+        loader: Any = DataLoader(TensorDataset(rows, torch.arange(24)), 4, shuffle=True)
+        with seedbed.start(model, optimizer, project="own-data", store=store, runtime=RUNTIME) as run:
+            if attempt == "again":
+                of = 0 if way == "of rank 0" else rank
+                run.load_state_dict(torch.load(f"{states}.{of}", weights_only=True))
+            got = {}
+            for _ in run.epochs(2):
+                for step, (x, numbers) in run.steps(loader):
+                    got[step] = numbers.tolist()
+                    model(x).mean().backward()
+                    optimizer.step()
+                    if attempt == "first" and step == 8:
+                        torch.save(run.state_dict(), f"{states}.{rank}")
+                        break
+            dist.barrier()
+            if attempt == "first":
+                run.abandon("stopped")
+            else:
+                run.result(x=1.0)
+        seen = got if attempt == "whole" else seen
+    process = {} if run.commit is None else run.commit.snapshot.process
+    told = {name: str(process.get(name)) for name in ("data_order", "resume")}
+    return {"whole": [seen[step] for step in range(9, 13)], "again": [*got.values()], **told}
+
+
 SCENARIOS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "outside": outside,
     "ignores": lambda store: number(store, "ignores"),
@@ -283,7 +327,10 @@ SCENARIOS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "freezing": freezing,
     "asked": asked,
     "within": within,
+    "writer": lambda store: asked(store, "writer", writer=True),
     "dying": dying,
+    "own data": lambda store: own_data(store, "own"),
+    "data of rank 0": lambda store: own_data(store, "of rank 0"),
 }
 
 

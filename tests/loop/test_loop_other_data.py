@@ -92,6 +92,10 @@ def batches():
     return list(rows().split(SIZE))
 
 
+def listed() -> Any:
+    return list(rows())
+
+
 def shuffled_in_place(loader):
     random.shuffle(loader)
 
@@ -201,7 +205,7 @@ def test_a_second_resume_within_a_step_is_known_too(tmp_path, name):
         (in_place, 2 * PASS),
     ],
 )
-@pytest.mark.parametrize("make", [batches, lambda: DataLoader(list(rows()), SIZE)])
+@pytest.mark.parametrize("make", [batches, lambda: DataLoader(listed(), SIZE)])
 def test_a_list_that_the_loop_alters_between_passes_is_unknown(tmp_path, make, alter, stop):
     def before(loader):
         alter(getattr(loader, "dataset", loader))

@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import ChainedScheduler, LambdaLR, LRScheduler, Re
 
 import seedbed
 from seedbed.errors import InvalidInput
+from seedbed.loop.settings import LiveObjects
 
 GIVEN: dict[str, Any] = {"project": "tests", "runtime": QUIET_RUNTIME, "quiet": True}
 
@@ -93,14 +94,20 @@ def test_one_whose_optimizer_is_not_bound_is_refused_at_the_start_and_its_own_is
 def test_one_that_names_no_optimizer_is_taken(tmp_path: Path) -> None:
     model, bound, _ = parts()
     with seedbed.start(model, bound, OwnSchedule(), store=tmp_path, **GIVEN) as run:
+        assert run.engine.values()["optimizer.lr"] == 0.1
         run.result(x=1)
 
 
 def test_each_of_a_pair_belongs_to_one_of_the_pair(tmp_path: Path) -> None:
     model, one, other = parts()
     optimizers = {"g": one, "d": other}
-    with seedbed.start(model, optimizers, {"g": halved(other), "d": halved(one)}, store=tmp_path, **GIVEN) as run:
+    schedulers = {"g": halved(other), "d": halved(one)}
+    with seedbed.start(model, optimizers, schedulers, store=tmp_path, **GIVEN) as run:
+        assert (run.engine.values()["g.lr"], run.engine.values()["d.lr"]) == (0.1, 0.001)
         run.result(x=1)
+    objects = LiveObjects.of(model, optimizers, schedulers)
+    assert objects.scheduler_of("g") is schedulers["d"], "the one that writes its rate, whatever it is called"
+    assert objects.scheduler_of("d") is schedulers["g"]
 
 
 def test_one_is_refused_too_where_objects_are_bound_later_and_the_former_ones_stay(tmp_path: Path) -> None:

@@ -103,6 +103,24 @@ def test_what_is_asked_within_a_step_of_several_passes_is_done_at_its_end_by_eve
     assert first["weights"] == second["weights"]
 
 
+def test_a_checkpoint_that_one_process_or_all_cannot_write_has_failed_and_the_training_goes_on(launch):
+    processes = launch("writer")
+    ask(processes, "writer", "lr", scale=0.9)
+    said = []
+    for verb in ("checkpoint", "checkpoint", "checkpoint", "stop"):
+        told = steering.ask("writer", verb, store=processes.store, wait=60)
+        assert told.last is not None
+        said.append((told.last.state, told.told))
+    first, second = processes.told("writer")
+    assert (first["code"], first["step"], first["weights"]) == (second["code"], second["step"], second["weights"])
+    assert first["code"] == 130
+    failed, done = steering.AnswerState.FAILED, steering.AnswerState.DONE
+    assert [state for state, _ in said] == [failed, failed, done, done]
+    assert "no space left on device 0" in said[0][1]
+    assert "rank 1: OSError: no space left on device 1" in said[1][1]
+    assert "wrote all" in said[2][1]
+
+
 def test_a_change_that_one_rank_does_not_take_is_undone_by_all_and_the_rank_is_named(trained):
     for told in trained.told("ignores"):
         number, rate = told["outcomes"]

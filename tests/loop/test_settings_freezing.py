@@ -58,6 +58,30 @@ def test_the_last_part_that_trains_is_not_frozen_and_nothing_is_touched() -> Non
     assert rig.propose("freeze.head", Set(1.0))[0].phase == "applied", "now something is left"
 
 
+def test_the_last_part_of_one_optimizer_of_several_is_not_frozen_and_of_one_in_two_models_it_is() -> None:
+    one, other = Loop().model, Loop().model
+    optimizers = {"one": SGD(one.parameters(), 0.1), "other": SGD(other.parameters(), 0.1)}
+    settings = Settings(live({"one": one, "other": other}, optimizers))
+    settings.engine(MemoryJournal())
+
+    def train() -> None:
+        for model, optimizer in zip((one, other), optimizers.values(), strict=True):
+            optimizer.zero_grad()
+            model(torch.ones(2, 4)).sum().backward()  # fails where no weight of it is left
+            optimizer.step()
+
+    train()
+    (first,) = settings.propose(Delta("one.freeze.encoder", Set(1.0), "by hand", "me"), 1)
+    train()
+    (last,) = settings.propose(Delta("one.freeze.head", Set(1.0), "by hand", "me"), 2)
+    train()
+    assert (first.phase, last.outcome) == ("applied", Outcome.BLOCKED)
+    assert "every weight that still trains of the optimizer 'one'" in last.reason
+    both = Settings(live({"one": one, "other": other}, SGD([*one.parameters(), *other.parameters()], 0.1)))
+    both.engine(MemoryJournal())
+    assert both.propose(Delta("one.freeze.head", Set(1.0), "by hand", "me"), 3)[0].phase == "applied"
+
+
 class WithWeight(nn.Module):
     """As a transformer with positions of its own."""
 

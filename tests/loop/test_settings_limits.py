@@ -1,15 +1,16 @@
 """Bounds and pace: what a person does passes, and a slip by a thousand times is held back, whatever the schedule."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 import torch
-from settings_rig import Loop, Net, Scale, Set, nothing_is_hidden  # noqa: F401
+from settings_rig import Loop, Net, Scale, Set, live, nothing_is_hidden  # noqa: F401
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer, lr_scheduler
+from torch.utils.data import DataLoader
 
-from seedbed.change import Operation
+from seedbed.change import MixtureSampler, Operation
 from seedbed.contracts import Outcome
 from seedbed.errors import InvalidInput
 from seedbed.loop.settings import Limits
@@ -196,22 +197,44 @@ def test_what_is_said_wrongly_is_refused_at_that_line(overrides: dict, error: st
         Loop(settings=overrides)
 
 
-@pytest.mark.parametrize("name", ["clip", "clip.norm", "batch_size", "accumulation", "freeze.encoder.0", "mixture.old"])
-def test_limits_of_what_is_found_later_are_taken(name: str) -> None:
-    Loop(settings={name: {"cooldown_steps": 7}})
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("clip", "clip.norm"),
+        ("clip.norm", "clip.norm"),
+        ("batch_size", "loader.batch_size"),
+        ("accumulation", "accumulation"),
+        ("freeze.encoder.0", "model.freeze.encoder.0"),
+        ("mixture.old", "loader.mixture.old"),
+    ],
+)
+def test_limits_of_what_is_found_later_are_taken(name: str, key: str) -> None:
+    def cooldown(**settings: Mapping[str, float]) -> int:
+        rig = Loop(settings=settings)
+        rig.backward()
+        rig.settings.clip(rig.model.parameters(), 1.0)
+        rig.settings.accumulation(2)
+        mixture = MixtureSampler({"old": 32, "new": 32}, {"old": 1.0, "new": 1.0}, 64, seed=0)
+        rig.settings.add(live(loader=DataLoader(rig.loader.dataset, sampler=mixture, batch_size=8)))
+        rig.settings.resolve("freeze.encoder.0")
+        (found,) = [each for each in rig.settings.found if each.key == key]
+        return found.parameter.cooldown_steps
+
+    assert cooldown(**{name: {"cooldown_steps": 7}}) == 7
+    assert cooldown() == 1
 
 
 def test_bounds_of_each_kind_have_the_live_value_within_them() -> None:
-    for live in (1e-12, 1e-8, 1e-3, 0.1, 0.5, 0.9, 0.999, 1.0 - 1e-9):
+    for value in (1e-12, 1e-8, 1e-3, 0.1, 0.5, 0.9, 0.999, 1.0 - 1e-9):
         for limits in (
-            Limits.of_rate(live),
-            Limits.of_weight_decay(live),
-            Limits.of_average(live, 0.99),
-            Limits.of_eps(live),
-            Limits.of_dropout(live),
-            Limits.of_clip_norm(live),
-            Limits.of_share(live),
+            Limits.of_rate(value),
+            Limits.of_weight_decay(value),
+            Limits.of_average(value, 0.99),
+            Limits.of_eps(value),
+            Limits.of_dropout(value),
+            Limits.of_clip_norm(value),
+            Limits.of_share(value),
         ):
-            assert limits.low <= live <= limits.high
+            assert limits.low <= value <= limits.high
     for size in (1, 2, 7, 4096):
         assert 1 <= size <= 2 * size <= Limits.of_count(size).high

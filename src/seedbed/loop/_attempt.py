@@ -223,7 +223,7 @@ class Attempt:
             ) from None
         if view.status is RunStatus.RUNNING and not self._has_begun:
             raise Conflict(
-                f"the checkpoint is of run {run_id} of {project}, which still goes on ; to resume it, wait for "
+                f"the checkpoint is of run {run_id} of {project}, which still goes on; to resume it, wait for "
                 "its end; else give this run a checkpoint of its own"
             )
         return view.status is RunStatus.FINISHED

@@ -1,17 +1,19 @@
 """What a run was configured with, as JSON values."""
 
 import enum
+import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, final
 
 import numpy as np
 import torch
 
 from seedbed.errors import InvalidInput
-from seedbed.loop._config_objects import TEXTS, fields_of, in_digest, name_of, says_all
+from seedbed.loop._config_objects import TEXTS, fields_of, further_of, in_digest, name_of, says_all
 from seedbed.loop.provenance._arrays import has_plain_bytes
 from seedbed.records.canonical._canonical import LARGEST_EXACT
 
@@ -39,10 +41,13 @@ def plain_config(given: Mapping[str, object]) -> PlainConfig:
     Tensors and arrays of numbers are lists of them, or one number, and where they are large a digest, as bytes are.
     Objects that are made of named values are objects of these: data classes, named tuples, namespaces, models of
     pydantic, classes of attrs, partial functions; a member of an enumeration is its name and its value, and as a key
-    its name. What is no JSON value is named by its text where that is the same in every process: paths, types,
-    functions, dates, torch's devices and data types. Other objects are named by their class, and the configuration is
-    not whole. Raises InvalidInput, with the place, for one that holds itself or is nested deeper than 64 levels, and
-    for names that are too long or are equal as texts, such as 1 and "1".
+    its name. What is no JSON value is named by its text where that is the same in every process: paths, dates, torch's
+    devices and data types; types and functions by their name, where the code has them under it. Of a text, number,
+    list, mapping or tensor of a class of its own, its public attributes are recorded too. Other objects are named by
+    their class, and the configuration is not whole. A key that is no text is named by what is recorded of it.
+
+    Raises InvalidInput, with the place, for one that holds itself or is nested deeper than 64 levels, and for names
+    that are too long or are equal as texts, such as 1 and "1".
     """
     reading = _Reading()
     values = reading.mapping(given, (), ())
@@ -60,6 +65,29 @@ class _Reading:
         if isinstance(value, enum.Enum):  # before texts and numbers, which it may be too
             member = {"name": value.name, "value": value.value}
             return self.mapping(member, place, _inside(value, place, within))
+        if not (further := further_of(value)):
+            return self._bare(value, place, within)
+        inner = _inside(value, place, within)
+        bare = {"class": name_of(type(value)), "value": self._bare(value, place, within)}
+        return {**bare, "attributes": self.mapping(further, (*place, "attributes"), inner)}
+
+    def mapping(self, value: Mapping[Any, Any], place: _Place, within: tuple[int, ...]) -> dict[str, Any]:
+        inner, found = _inside(value, place, within), dict[str, Any]()
+        for key, each in value.items():
+            name = self._name(key, found, place, inner)
+            if len(name) > _LONGEST_NAME:
+                raise InvalidInput(
+                    f"config: the name {name[:40]!r}… has {len(name):,} characters, expected at most {_LONGEST_NAME}"
+                )
+            if name in found:
+                raise InvalidInput(
+                    f"config: {_path((*place, name))} is given twice, by keys that are one text; rename one"
+                )
+            found[name] = self.plain(each, (*place, name), inner)
+        return found
+
+    def _bare(self, value: Any, place: _Place, within: tuple[int, ...]) -> Any:
+        """A value without what a class of its own adds to it."""
         if isinstance(value, str):
             return _text(value)
         if value is None or isinstance(value, bool | int | float):
@@ -76,20 +104,17 @@ class _Reading:
             return self.plain(numbers, place, within)
         return self._named(value)
 
-    def mapping(self, value: Mapping[Any, Any], place: _Place, within: tuple[int, ...]) -> dict[str, Any]:
-        inner, found = _inside(value, place, within), dict[str, Any]()
-        for key, each in value.items():
-            name = _text(key.name if isinstance(key, enum.Enum) else str(key))
-            if len(name) > _LONGEST_NAME:
-                raise InvalidInput(
-                    f"config: the name {name[:40]!r}… has {len(name):,} characters, expected at most {_LONGEST_NAME}"
-                )
-            if name in found:
-                raise InvalidInput(
-                    f"config: {_path((*place, name))} is given twice, by keys that are one text; rename one"
-                )
-            found[name] = self.plain(each, (*place, name), inner)
-        return found
+    def _name(self, key: Any, taken: Collection[str], place: _Place, within: tuple[int, ...]) -> str:
+        """A key as a text: one that is none as its value would be recorded; objects of unknown content are counted."""
+        if isinstance(key, enum.Enum):
+            return _text(key.name or str(key.value))
+        was_whole, self.is_whole = self.is_whole, True
+        plain = self.plain(key, place, within)
+        is_known, self.is_whole = self.is_whole, self.is_whole and was_whole
+        name = json.dumps(plain, ensure_ascii=False) if isinstance(plain, list | dict) else str(plain)
+        if is_known or name not in taken:
+            return name
+        return next(each for number in count(2) if (each := f"{name}, {number}") not in taken)
 
     def _list(self, value: Iterable[Any], place: _Place, within: tuple[int, ...]) -> list[Any]:
         inner = _inside(value, place, within)

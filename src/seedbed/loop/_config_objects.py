@@ -1,12 +1,14 @@
 """Objects in a configuration: those that are made of named values, and those that a name says all of."""
 
 import argparse
+import collections
 import dataclasses
 import functools
 import hashlib
 import inspect
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -17,9 +19,10 @@ from uuid import UUID
 import numpy as np
 import torch
 
+from seedbed.loop._config_code import module_of, stands_in_code
 from seedbed.loop.provenance._arrays import has_plain_bytes
 
-__all__ = ["TEXTS", "fields_of", "in_digest", "name_of", "says_all"]
+__all__ = ["TEXTS", "fields_of", "further_of", "in_digest", "name_of", "says_all"]
 
 TEXTS = (
     *(PurePath, UUID, Decimal, Fraction, complex, date, time, timedelta, range),
@@ -27,7 +30,8 @@ TEXTS = (
 )
 """What is named by its text: that says all of it, in every process alike."""
 
-_LOCAL = ("<locals>", "<lambda>")
+_OF_TORCH = (torch.device, torch.dtype, torch.layout, torch.memory_format, torch.qscheme, torch.finfo, torch.iinfo)
+_PLAIN = (str, bytes, int, float, Mapping, Sequence, AbstractSet, *TEXTS, torch.Tensor, np.ndarray)
 _FIELDS = ("model_fields", "__attrs_attrs__")  # of pydantic, and of attrs; neither need be installed
 
 
@@ -42,7 +46,7 @@ def fields_of(value: object) -> dict[str, object] | None:
         return dict(vars(value))
     if isinstance(value, functools.partial):
         parts = {"function": value.func, "args": value.args, "keywords": value.keywords}
-        return {"class": _name(type(value)), **parts}
+        return {"class": _name(type(value)), **parts, **_public(vars(value))}
     names = _field_names(value)
     if names is None:
         return None
@@ -66,8 +70,41 @@ def _field_names(value: object) -> list[str] | None:
         declared = (each.name for each in attrs)
     else:
         return None
-    further = (each for each in getattr(value, "__dict__", ()) if not each.startswith("_"))
-    return list(dict.fromkeys([*declared, *further]))
+    return list(dict.fromkeys([*declared, *_public(getattr(value, "__dict__", {}))]))
+
+
+def further_of(value: object) -> dict[str, object]:
+    """What a text, number, list, mapping or tensor holds besides its content, by name; attributes that are public."""
+    if type(value).__module__ == "builtins" or not isinstance(value, _PLAIN) or _field_names(value) is not None:
+        return {}
+    if isinstance(value, collections.defaultdict):
+        further: dict[str, object] = {"default_factory": value.default_factory}
+    elif isinstance(value, collections.deque):
+        further = {"maxlen": value.maxlen} if value.maxlen is not None else {}
+    else:
+        further = {}
+    slots = [each for kind in _own_kinds(value) for each in _texts(vars(kind).get("__slots__", ()))]
+    further |= _public({each: getattr(value, each) for each in slots if hasattr(value, each)})
+    further |= _public(getattr(value, "__dict__", {}))
+    if isinstance(value, collections.UserDict | collections.UserList | collections.UserString):
+        further.pop("data", None)  # its content
+    if isinstance(value, Mapping) and further:
+        items = dict(value.items())  # of which some classes make attributes too
+        return {name: each for name, each in further.items() if name not in items or items[name] is not each}
+    return further
+
+
+def _public(named: Mapping[str, object]) -> dict[str, object]:
+    return {name: each for name, each in named.items() if not name.startswith("_")}
+
+
+def _own_kinds(value: object) -> list[type]:
+    """Its classes, but for those whose content is recorded anyway."""
+    return [each for each in type(value).__mro__ if each not in TEXTS]
+
+
+def _texts(slots: "str | Iterable[str]") -> Iterable[str]:
+    return (slots,) if isinstance(slots, str) else slots
 
 
 def in_digest(value: "bytes | bytearray | memoryview") -> str:
@@ -80,12 +117,12 @@ def says_all(value: Any) -> bool:
     """Whether what `name_of` gives is of no object with another content."""
     if isinstance(value, torch.Tensor | np.ndarray):
         return _bytes_of(value) is not None or (isinstance(value, torch.Tensor) and value.is_meta)
+    if isinstance(value, np.ufunc):
+        return getattr(np, value.__name__, None) is value  # another may be any function of Python
     if _is_text(value):
         return True
     if isinstance(value, type) or inspect.isroutine(value):
-        owner = getattr(value, "__self__", None)
-        has_owner = owner is not None and not isinstance(owner, type | types.ModuleType)
-        return not has_owner and not any(each in value.__qualname__ for each in _LOCAL)
+        return stands_in_code(value)
     return type(value) is object
 
 
@@ -102,7 +139,7 @@ def name_of(value: Any) -> str:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, TEXTS) or type(value).__module__ == "torch"  # devices, data types and layouts
+    return isinstance(value, (*TEXTS, *_OF_TORCH))
 
 
 def _bytes_of(value: "torch.Tensor | np.ndarray[Any, Any]") -> bytes | None:
@@ -116,13 +153,4 @@ def _bytes_of(value: "torch.Tensor | np.ndarray[Any, Any]") -> bytes | None:
 
 
 def _name(named: Any) -> str:
-    return f"{_module(named)}.{named.__qualname__}"
-
-
-def _module(named: Any) -> str:
-    """The module of a type or function; of a method of a built-in type, which names none, that of its type."""
-    module = getattr(named, "__module__", None)
-    if isinstance(module, str):
-        return module
-    owner = getattr(named, "__objclass__", None) or getattr(named, "__self__", None)
-    return str((owner if isinstance(owner, type) else type(owner)).__module__)
+    return f"{module_of(named)}.{named.__qualname__}"

@@ -141,6 +141,7 @@ class Run:
     def epochs(self, num: int) -> Iterator[int]:
         """The numbers of the epochs that are left of `num`, from 0; an epoch may make several passes of `steps`."""
         self._live.go_on()
+        self._live.settle_plans()
         self._live.counts_epochs = True
         while self.epoch < num:
             with self._steps.in_epoch() as epoch:
@@ -253,7 +254,8 @@ class Run:
     ) -> None:
         """Propose as `propose` does, at the end of that step; a resumed run does not propose it again.
 
-        Raises InvalidInput for a step that is over.
+        What is planned before the loop is planned in each attempt, and takes the place of what an earlier one planned
+        there; what was planned within the loop goes on. Raises InvalidInput for a step that is over.
         """
         self._live.require_open()
         delta = Delta(self._attempt.settings.resolve(name), operation_of(set, add, scale), reason_of(why), proposer)

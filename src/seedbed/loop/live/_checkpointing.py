@@ -188,7 +188,7 @@ class Checkpointing:
         self._restore_position(state, own)
         self._values.restore(state["values"], self._steps.step)
         self.num_passes = self._steps.epoch
-        self._planned.restore(state["planned"])
+        self._planned.restore(state["planned"], self._steps.step)
         self._witness.load_state(state["witness"])
         self.unknown = state["unknown"]
         if own is None:

@@ -141,6 +141,11 @@ class LiveRun:
             )
         self.checkpoints.num_passes = 0
 
+    def settle_plans(self) -> None:
+        """The lines of the script before its first step, or epoch, have run: they plan what they plan."""
+        if self.proposing.planned.settle(self.say) and self._has_begun:
+            self.proposing.propose_due()
+
     def bound(self) -> None:
         """Further objects were bound: count the steps of the optimizer that came."""
         if self._has_begun:
@@ -257,6 +262,7 @@ class LiveRun:
         """A step is about to be opened; whether there is nothing to do at the next ones."""
         self.begin()
         self._goes_on_here()
+        self.settle_plans()
         if self.recorder is not None:
             self.recorder.opened()
         return self.recorder is None

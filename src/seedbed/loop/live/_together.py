@@ -11,7 +11,7 @@ from typing import Any, final
 
 from seedbed.change import ChangeRecord, Delta, Set, Sighting, Use, joined_sightings
 from seedbed.change.parameters._operations import OPERATIONS, kind_of
-from seedbed.errors import Conflict, ContractBroken, SeedbedError
+from seedbed.errors import Conflict, ContractBroken
 from seedbed.loop._attempt import Attempt
 from seedbed.loop._stop import StopRequested
 from seedbed.loop.ranks._ranks import Place, Ranks, Said
@@ -79,7 +79,7 @@ class Together:
     def announce_checkpoint(self, step: int) -> str | None:
         """On rank 0, at a meeting: write a checkpoint, of which the others hear now; None where it is owed."""
         self._tell(_Order.CHECKPOINT, step)
-        return self._checkpoint()
+        return self._written()
 
     def announce_wait(self, step: int) -> None:
         """On rank 0, while it is paused at a meeting: keep the others waiting."""
@@ -136,19 +136,35 @@ class Together:
                 case _Order.PROPOSE:
                     self._try(partial(self._made, _unpacked(told), step, None))
                 case _Order.CHECKPOINT:
-                    self._try(self._checkpoint, but=Exception)  # of the loop's own writer too
+                    self._try(self._written)
                 case _Order.STOP:
                     raise StopRequested(told)
                 case _Order.FAIL:
                     raise Conflict(f"rank 0: {told}")
 
-    def _try(self, do: Callable[[], object], *, but: type[Exception] = SeedbedError) -> None:
-        """Do what rank 0 does too, and answers for."""
+    def _try(self, do: Callable[[], object]) -> None:
+        """Do what rank 0 does too, and answers for: what fails here must not end the training."""
         try:
             do()
-        except but:
+        except Exception:  # also of what a library raises as it writes
             if self.ranks.is_broken:
                 raise
+
+    def _written(self) -> str | None:
+        """Write a checkpoint in each process. Raises what this one raises, and Conflict where it fails in another."""
+        told, problem = None, None
+        try:
+            told = self._checkpoint()
+        except Exception as error:  # whatever a library raises: the others hear of it
+            if self.ranks.is_broken:
+                raise
+            problem = error
+        said = self.ranks.exchange(Place.SAVED, text="" if problem is None else f"{type(problem).__name__}: {problem}")
+        if problem is not None:
+            raise problem
+        if failed := [f"rank {rank}: {each.text}" for rank, each in enumerate(said) if each.text]:
+            raise Conflict("; ".join(failed))
+        return told
 
     def _made(self, delta: Delta, step: int, against: str | None) -> tuple[ChangeRecord, ...]:
         self._has_voted = False

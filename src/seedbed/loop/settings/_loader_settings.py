@@ -52,10 +52,11 @@ def _of_loader(
         yield Unbound(key_of_path((owner, _SIZE)), str(problem))
     else:
         limits = Limits.of_count(sized.batch_size)
-        yield BoundSetting((owner, _SIZE), LoaderSetting(BatchSize(sized, optimizer), sized, optimizer, length), limits)
+        setting = LoaderSetting(BatchSize(sized, optimizer), sized, batches, optimizer, length)
+        yield BoundSetting((owner, _SIZE), setting, limits)
     mixture = batches.sampler if isinstance(batches, ResizableBatchSampler) else loader.sampler
     if isinstance(mixture, MixtureSampler):
         limits = Limits.of_share(sum(mixture[name] for name in mixture.names))
         for name in mixture.names:
-            binding = LoaderSetting(MixtureWeight(mixture, name, optimizer), mixture, optimizer, length)
+            binding = LoaderSetting(MixtureWeight(mixture, name, optimizer), mixture, mixture, optimizer, length)
             yield BoundSetting((owner, _MIXTURE, name), binding, limits)

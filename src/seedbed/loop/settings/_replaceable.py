@@ -1,6 +1,6 @@
 """A setting of a loader, in whose place the loop may put another loader."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import final
 
@@ -10,24 +10,29 @@ from seedbed.change.bindings._binding import Binding, LookingBinding, Unproven, 
 from seedbed.change.bindings._delivered_batches import BatchListener
 from seedbed.change.bindings._step_watch import StepWatch
 from seedbed.errors import InvalidInput
+from seedbed.loop.settings._known_loaders import KnownLoaders
 from seedbed.loop.settings._pass_length import PassLength
 
 __all__ = ["LoaderSetting"]
 
 Report = Callable[[UseReport], None]
+_OVERWRITTEN = "the value was overwritten by code outside the bindings"
 
 
 @final
 class LoaderSetting:
     """Binds a parameter to a setting of the loader that the loop reads now; it may build one for each epoch.
 
-    `listener` counts the batches of that loader, of which a pass has `length`.
+    `source` is what holds the value, by which a loader is known again; `listener` counts the batches of that loader, of
+    which a pass has `length`.
     """
 
-    def __init__(self, binding: Binding, listener: BatchListener, optimizer: Optimizer, length: PassLength) -> None:
-        self._binding, self.listener, self._optimizer, self._length = binding, listener, optimizer, length
-        self._former = length.read()
-        self._began = binding.read()
+    def __init__(
+        self, binding: Binding, listener: BatchListener, source: Hashable, optimizer: Optimizer, length: PassLength
+    ) -> None:
+        self._binding, self.listener, self._source, self._optimizer = binding, listener, source, optimizer
+        self._known, self._length, self._former = KnownLoaders(), length, length.read()
+        self._began = self._watched = binding.read()
         self._report: Report | None = None
         self._steps: StepWatch | None = None
         self._num_steps = 0
@@ -36,27 +41,27 @@ class LoaderSetting:
     def take(self, later: "LoaderSetting") -> None:
         """Be the setting of another loader from now on.
 
-        Where that begins with the value that the former one began with, it takes the present value over, and a watch
-        goes on. Another one has a value of its own, of which nobody asked for a change: there the watch ends.
+        Loaders that began with one value share what it became, also where they take turns, and a watch goes on with
+        each of them. One that began with another has a value of its own: there the watch waits for the others.
         """
+        if not self._is_left:
+            if later._source is self._source:
+                return
+            self._set_aside()
         self._is_left = False
-        if later.listener is self.listener:
-            return
-        goes_on = later.read() == self._began
-        if goes_on and self.read() != self._began:
-            later.restore(self.state())
-        self._binding.watch(None)
-        self._binding, self.listener, self._length = later._binding, later.listener, later._length
-        if not goes_on:
-            self._began = self.read()
-            self.watch(None)
-        elif self._report is not None:
-            self._watch_on(self._report)
+        self._began, expected = self._known.taken(later._source, later._binding)
+        self._binding, self.listener, self._source = later._binding, later.listener, later._source
+        self._length = later._length
+        if self._report is not None and self._began == self._watched:
+            if (found := self.read()) == expected:
+                self._watch_on()
+            else:
+                self._tell(UseReport(self._num_steps + 1, expected, found, Use.LOST, _OVERWRITTEN))
 
     def leave(self) -> None:
         """The loop reads a loader without such a setting now: none can be made, until `take` brings one with it."""
-        if self._report is not None:
-            self.watch(None)
+        if not self._is_left:
+            self._set_aside()
         self._is_left = True
 
     def read(self) -> float:
@@ -76,14 +81,11 @@ class LoaderSetting:
 
     def watch(self, report: Report | None) -> None:
         """Report as the binding of the present loader; steps are counted on over loaders."""
-        if self._steps is not None:
-            self._steps.end()
-        self._report, self._num_steps = report, 0
-        self._steps = None if report is None else StepWatch(self._optimizer, self._count)
-        if report is None:
-            self._binding.watch(None)
-        else:
-            self._watch_on(report)
+        self._end_watch()
+        if report is not None:
+            self._report, self._num_steps, self._watched = report, 0, self._began
+            self._steps = StepWatch(self._optimizer, self._count)
+            self._watch_on()
 
     def look(self) -> None:
         """Compare the value now, as `LookingBinding`."""
@@ -95,22 +97,38 @@ class LoaderSetting:
         return without(changes, self.read())
 
     def state(self) -> dict[str, float]:
-        """The state of the present binding."""
-        return self._binding.state()
+        """The state of the present binding; where loaders began with several values, what each of these has become."""
+        return self._known.state(self._began, self.read()) or self._binding.state()
 
     def restore(self, state: Mapping[str, float]) -> None:
         """Restore a state that `state` returned. Raises InvalidInput when its names differ."""
-        self._binding.restore(state)
+        value = self._known.restored(state, self._began)
+        self._binding.restore(state if value is None else dict.fromkeys(self._binding.state(), value))
 
     def _count(self, step: int) -> None:
         self._num_steps = step
 
-    def _watch_on(self, report: Report) -> None:
+    def _set_aside(self) -> None:
+        """The loop leaves the present loader: note what it has, and watch it no longer."""
+        self.look()  # for what overwrote the value since the last step
+        self._binding.watch(None)
+        self._known.note(self._source, self._began, self._binding)
+
+    def _watch_on(self) -> None:
         earlier = self._num_steps
+        self._binding.watch(lambda use: self._tell(replace(use, steps_after=use.steps_after + earlier)))
 
-        def count_on(use: UseReport) -> None:
-            if use.use is Use.USED and self._steps is not None:
-                self._steps.proven()
-            report(replace(use, steps_after=use.steps_after + earlier))
+    def _tell(self, use: UseReport) -> None:
+        report = self._report
+        if use.use is Use.USED and self._steps is not None:
+            self._steps.proven()
+        elif use.use is Use.LOST:
+            self._end_watch()
+        if report is not None:
+            report(use)
 
-        self._binding.watch(count_on)
+    def _end_watch(self) -> None:
+        if self._steps is not None:
+            self._steps.end()
+        self._report = self._steps = None
+        self._binding.watch(None)

@@ -313,7 +313,7 @@ class Settings:
         found = self._found.get(key)
         return None if found is None else found.binding
 
-    def _training(self) -> set[int]:
+    def _training(self) -> dict[str, set[int]]:
         return self._trained.among(self._objects)
 
     def _deltas(self, delta: Delta) -> list[Delta]:

@@ -21,18 +21,23 @@ _NAME = "trainable"
 
 @final
 class TrainableGuard:
-    """Denies to freeze the last weights that train. `binding` gives that of a key, `training` those that train now."""
+    """Denies to freeze the last weights that train, also of one optimizer of several: its loss may have no others.
 
-    def __init__(self, binding: Callable[[str], Binding | None], training: Callable[[], set[int]]) -> None:
+    `binding` gives that of a key, `training` the weights that train now, by optimizer.
+    """
+
+    def __init__(self, binding: Callable[[str], Binding | None], training: Callable[[], dict[str, set[int]]]) -> None:
         self._binding, self._training = binding, training
 
     def __call__(self, proposed: ProposedChange) -> GuardResult:
         """Judge one proposed change."""
         binding, move = self._binding(proposed.parameter.key), proposed.move
         if isinstance(binding, Freeze) and move.after == 1.0:
-            trains = self._training()
-            if trains and trains <= {id(weight) for weight in binding.trained()}:
-                return GuardResult(Decision.DENY, _NAME, move.before, _why(proposed.parameter.key))
+            training, frozen = self._training(), {id(weight) for weight in binding.trained()}
+            for name, trains in training.items():
+                if trains and trains <= frozen:
+                    of = f" of the optimizer {name!r}" if len(training) > 1 else ""
+                    return GuardResult(Decision.DENY, _NAME, move.before, _why(proposed.parameter.key, of))
         return GuardResult(Decision.ALLOW, _NAME, move.after, "a weight is left to train")
 
 
@@ -75,16 +80,18 @@ class TrainedWeights:
         self._watched.clear()
         self._unseen.clear()
 
-    def among(self, objects: LiveObjects) -> set[int]:
-        """The identities of the weights of these optimizers that train now."""
-        groups = [group for each in objects.optimizers.values() for group in each.param_groups]
-        able = {id(weight) for group in groups for weight in group["params"] if weight.requires_grad}
-        return able - self._idle
+    def among(self, objects: LiveObjects) -> dict[str, set[int]]:
+        """The identities of the weights that train now, by optimizer."""
+        able = {
+            name: {id(weight) for group in each.param_groups for weight in group["params"] if weight.requires_grad}
+            for name, each in objects.optimizers.items()
+        }
+        return {name: each - self._idle for name, each in able.items()}
 
     def require(self, objects: LiveObjects) -> None:
         """Raise ContractBroken where no weight of an optimizer trains; nothing of optimizers without weights."""
         has_weights = any(group["params"] for each in objects.optimizers.values() for group in each.param_groups)
-        if has_weights and not self.among(objects):
+        if has_weights and not any(self.among(objects).values()):
             raise ContractBroken("no weight would be left to train: every one that the loss uses would be frozen")
 
     def _note(self, optimizer: Optimizer, num: int) -> None:
@@ -102,5 +109,8 @@ class TrainedWeights:
         self._unseen[optimizer] = num, [each for each in unseen if id(each) not in with_gradient]
 
 
-def _why(key: str) -> str:
-    return f"{key} = 1 would freeze every weight that still trains, and none would be left; unfreeze another part first"
+def _why(key: str, of: str) -> str:
+    return (
+        f"{key} = 1 would freeze every weight that still trains{of}, and none would be left; unfreeze another part "
+        f"first{', or give both parts to one optimizer' if of else ''}"
+    )
