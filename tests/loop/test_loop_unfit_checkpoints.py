@@ -245,7 +245,7 @@ def test_what_refuses_its_own_former_state_too_is_named(tmp_path):
     path.write_bytes(packed(built))
     with pytest.raises(Conflict) as refused:
         run.restore(path)
-    assert "The scheduler may be half loaded" in refused.value.__notes__[0]
+    assert "scheduler could not be set back" in refused.value.__notes__[0]
     run.abandon("seen")
 
 
