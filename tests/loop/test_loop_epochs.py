@@ -171,7 +171,30 @@ def test_an_error_on_its_way_keeps_the_pass_also_while_an_earlier_one_is_handled
         while_handling(go, 2)
     loop, known = go(None)
     assert [epoch for epoch, _ in loop.seen] == [0, 0, 1, 1, 1, 1]
-    assert known == ("known", "known")
+    data_order, resume = known
+    assert data_order == "known"
+    assert resume.startswith("unknown: an error was on its way")  # the lines after the step may not have been done
+
+
+@pytest.mark.parametrize("place", ["after the step", "after the pass"])
+def test_what_an_error_kept_from_being_done_after_a_step_or_a_pass_is_unknown_in_the_resume(tmp_path, place):
+    def go(fails):
+        loop = Loop(tmp_path)
+        try:
+            for epoch in loop.run.epochs(2):
+                for _, x in loop.run.steps(loop.loader):
+                    loop.step(epoch, x)
+                    if fails and place == "after the step":
+                        raise ValueError  # before a scheduler's step
+                if fails:
+                    raise ValueError  # before an evaluation
+        except ValueError:
+            loop.stop()
+        return loop.known()
+
+    with pytest.raises(Stopped):
+        go(True)
+    assert go(False)[1].startswith("unknown: an error was on its way")
 
 
 def test_after_a_break_out_of_the_epochs_passes_are_counted(tmp_path):

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from seedbed.change import ChangeEngine, Delta
 from seedbed.contracts import AuditRun, GateReport, RunStatus, Verdict
-from seedbed.errors import ExitCode, InvalidInput
+from seedbed.errors import ExitCode
 from seedbed.loop._attempt import Attempt
 from seedbed.loop._declared import Declared
 from seedbed.loop._ending import ending_of
@@ -206,10 +206,7 @@ class Run:
         return self._attempt.settings.view(self.step)
 
     def clip(self, parameters: Iterable[Tensor] | Tensor, max_norm: float) -> Tensor:
-        """Clip gradients in place of `torch.nn.utils.clip_grad_norm_`; the setting `clip.norm` from the first call on.
-
-        Returns their norm before, a tensor of shape [].
-        """
+        """Clip as `torch.nn.utils.clip_grad_norm_`, to the setting `clip.norm` from then on; the norm before, shape []."""
         self._live.begin()
         return self._attempt.settings.clip(parameters, max_norm)
 
@@ -252,10 +249,9 @@ class Run:
         why: str,
         proposer: str = "loop",
     ) -> None:
-        """Propose as `propose` does, at the end of that step; a resumed run does not propose it again.
+        """Propose as `propose` does, at the end of that step. Raises InvalidInput for one that is over.
 
-        What is planned before the loop is planned in each attempt, and takes the place of what an earlier one planned
-        there; what was planned within the loop goes on. Raises InvalidInput for a step that is over.
+        What is planned before the loop takes the place of what an earlier attempt planned there; plans within it go on.
         """
         self._live.require_open()
         delta = Delta(self._attempt.settings.resolve(name), operation_of(set, add, scale), reason_of(why), proposer)
@@ -306,14 +302,7 @@ class Run:
         a step: without an optimizer, the step in progress is taken to be made. In several processes each calls it, and
         rank 0 writes the file. `state` takes tensors and plain values.
         """
-        if every is not None and every < 1:
-            raise InvalidInput(f"checkpoint: every={every}, expected a number of steps from 1 on")
-        self._live.require_open()
-        if every is not None and not self._live.checkpoints.is_due(Path(path), every):
-            return False
-        self._live.begin()
-        self._live.checkpoints.write(self._place_of(path, "checkpoint"), state, Path(path), every)
-        return True
+        return self._live.checkpoint(Path(path), every, state)
 
     def restore(self, path: Path | str) -> bool:
         """Go on from the checkpoint at `path`, or a newer one beside it that somebody asked for; whether there was one.
@@ -322,7 +311,7 @@ class Run:
         `restored`. Raises Conflict after the first step or where it does not fit, StoreCorrupt for a damaged file.
         """
         self._live.require_open()
-        return self._live.restore(self._place_of(path, "restore"))
+        return self._live.restore_own(Path(path))
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint of your own must keep of the run, besides models, optimizers and schedulers."""
@@ -407,8 +396,3 @@ class Run:
         finally:
             if not self.is_open:
                 note_closed(self)
-
-    def _place_of(self, path: Path | str, what: str) -> Path:
-        """Where that checkpoint lies: of a run that is compared with another, apart from those of the other."""
-        recorder = self._live.recorder
-        return Path(path) if recorder is None else recorder.place_of(Path(path), what, self.step)

@@ -36,6 +36,10 @@ _LATER = (
     "the checkpoint is of a later pass of its epoch, and what the loop does in that epoch outside of its passes is "
     "done again"
 )
+_CUT = (
+    "an error was on its way as the checkpoint was written: what the loop does after the optimizer's step, or after a "
+    "pass, such as a scheduler's step or an evaluation, may not have been done, and is not done by a resume"
+)
 _IN_ERROR = (
     "; an error was on its way: if it came from within the optimizer's step, some of the weights have made that step, "
     "and others have not"
@@ -238,6 +242,8 @@ class Checkpointing:
         """Why a run that is resumed from here may be another than without the resume."""
         if self._steps.is_between:
             return self._why_between()
+        if self._steps.is_cut:
+            return _CUT
         return _LATER if steps["passes"] else ""
 
     def _why_between(self) -> str:

@@ -124,6 +124,25 @@ class LiveRun:
         if self.recorder is not None and not self._has_begun:
             self.recorder.restore(self.restore)
 
+    def checkpoint(self, path: Path, every: int | None, given: Mapping[str, object]) -> bool:
+        """Write the loop's own checkpoint, where it is due; whether it was. Raises InvalidInput, and as its writer."""
+        if every is not None and every < 1:
+            raise InvalidInput(f"checkpoint: every={every}, expected a number of steps from 1 on")
+        self.require_open()
+        if every is not None and not self.checkpoints.is_due(path, every):
+            return False
+        self.begin()
+        self.checkpoints.write(self._place_of(path, "checkpoint"), given, path, every)
+        return True
+
+    def restore_own(self, path: Path) -> bool:
+        """As `restore`, from a checkpoint of the loop's own."""
+        return self.restore(self._place_of(path, "restore"))
+
+    def _place_of(self, path: Path, what: str) -> Path:
+        """Where that checkpoint lies: of a run that is compared with another, apart from those of the other."""
+        return path if self.recorder is None else self.recorder.place_of(path, what, self.steps.step)
+
     def restore(self, path: Path) -> bool:
         """Go on from the checkpoint at `path`; whether there was something to resume. As `Checkpointing.restore`."""
         found = self.checkpoints.restore(path)

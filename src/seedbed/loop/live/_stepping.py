@@ -67,7 +67,7 @@ class Stepping:
         self._skips = 0  # passes that were over before the resume, of the epoch that goes on
         self._assumed = 0  # passes after which the epoch was taken to be over, before the resume
         self._opens_in = 0  # the process in which steps are opened without another look
-        self._is_open = False
+        self._is_open = self._is_cut = False  # the body of the last iteration was left before its end
         self._block: StepBlock | None = None  # of an open step that may be recorded
 
     @property
@@ -100,6 +100,17 @@ class Stepping:
         """Whether the iteration before this one made no step, so that the step of this one is of both."""
         return self._before_last == self._before and self.iteration > self._first_iteration + 1
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether an error is on its way out of an iteration that made its step, or out of the loop between passes."""
+        is_within = self._is_passing or self._is_left
+        return self._pass > 0 and self._is_failing and (self._is_open or self._is_cut or not is_within)
+
+    @property
+    def _is_failing(self) -> bool:
+        """Whether an error is handled now that came since the pass began."""
+        return id(sys.exc_info()[1]) != self._handled
+
     def has_reached(self, every: int) -> bool:
         """Whether this iteration came to a multiple of `every` steps, or the last one and this has made no step."""
         return self.done // every * every > (self._before if self.is_done else self._before_last)
@@ -126,6 +137,7 @@ class Stepping:
     def end_step(self) -> None:
         """Close the step that is open; nothing where none is."""
         if self._is_open:
+            self._is_cut = False
             self._close_step()
             self._events.between()
 
@@ -152,6 +164,7 @@ class Stepping:
 
         A pass is left by `break` as by an error. So a step in which the optimizer did not step is not judged.
         """
+        self._is_cut |= self._is_open
         try:
             if self._is_open:
                 self._close_step(None if self.step > self._before else GeneratorExit())
@@ -161,6 +174,7 @@ class Stepping:
 
     def drop_step(self, problem: BaseException) -> None:
         """Close the step that an error ended: it is not judged, and was made only if the optimizer stepped."""
+        self._is_cut |= self._is_open
         if self._is_open and self._count is not None:
             self._close_step(problem)
         else:  # without an optimizer nothing tells whether it was made
@@ -252,7 +266,7 @@ class Stepping:
         """What a checkpoint keeps."""
         if self.is_open and self.is_done:
             self.position.stepped()
-        is_left = self._is_left and id(sys.exc_info()[1]) == self._handled  # by `break`: the loop goes on after it
+        is_left = self._is_left and not self._is_failing  # by `break`: the loop goes on after it
         if is_left and not self._num_open:
             self.position.end()
         is_within = self._is_passing or self.position.is_in_turn or (self._is_left and not is_left)
