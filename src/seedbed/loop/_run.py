@@ -206,7 +206,7 @@ class Run:
         return self._attempt.settings.view(self.step)
 
     def clip(self, parameters: Iterable[Tensor] | Tensor, max_norm: float) -> Tensor:
-        """Clip as `torch.nn.utils.clip_grad_norm_`, to the setting `clip.norm` from then on; the norm before, shape []."""
+        """Clip as `clip_grad_norm_` does, to the setting `clip.norm` from then on; the norm before it, of shape []."""
         self._live.begin()
         return self._attempt.settings.clip(parameters, max_norm)
 
