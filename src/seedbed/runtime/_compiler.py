@@ -10,6 +10,7 @@ import sys
 import sysconfig
 import tempfile
 import warnings
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -23,9 +24,9 @@ __all__ = [
     "cache_folder",
     "cache_is_salted",
     "compile_obstacle",
+    "dynamo_counters",
     "import_inductor",
     "is_compiling_elsewhere",
-    "num_counted",
     "read_counts",
     "salt_cache",
 ]
@@ -71,22 +72,22 @@ class CompileCounts(NamedTuple):
         return {name: count for name, count in counts.items() if count}
 
 
+def dynamo_counters() -> Mapping[str, Mapping[str, int]] | None:
+    """Dynamo's counters, which stay the same object; empty while it has counted nothing.
+
+    None while Dynamo is not imported, which this function does not do, or is being imported by another thread.
+    """
+    counters: Mapping[str, Mapping[str, int]] | None = getattr(sys.modules.get("torch._dynamo.utils"), "counters", None)
+    return counters
+
+
 def read_counts() -> CompileCounts:
-    """The counters now; all zero while Dynamo is not imported. This function does not import it."""
-    counters = getattr(sys.modules.get("torch._dynamo.utils"), "counters", None)
-    if counters is None:  # also while another thread imports Dynamo
-        return CompileCounts()
-    frames, inductor = counters["frames"], counters["inductor"]
+    """The counters now; all zero while Dynamo is not imported."""
+    counters = dynamo_counters() or {}
+    nothing: Mapping[str, int] = {}
+    frames, inductor = counters.get("frames", nothing), counters.get("inductor", nothing)  # `[]` would make them
     found = [frames.get(each, 0) for each in _FRAMES] + [inductor.get(each, 0) for each in _GRAPHS]
     return CompileCounts(*found)
-
-
-def num_counted() -> int:
-    """The sum of the counters now, to compare it at every step."""
-    counters = getattr(sys.modules.get("torch._dynamo.utils"), "counters", None)
-    if not counters or not (counters["frames"] or counters["inductor"]):  # most often nothing was compiled
-        return 0
-    return sum(read_counts())
 
 
 def is_compiling_elsewhere() -> bool:

@@ -43,7 +43,9 @@ class ProcessState(NamedTuple):
 def switches(device_type: str) -> tuple[object, ...]:
     """All that `read_state` tells of this thread, as it is: to compare it at every step, in a microsecond."""
     flash, mem_efficient, cudnn, math = _SWITCHES
-    autocast = torch.get_autocast_dtype(device_type) if torch.is_autocast_enabled(device_type) else None
+    autocast = None
+    if torch._C._is_any_autocast_enabled() and torch.is_autocast_enabled(device_type):
+        autocast = torch.get_autocast_dtype(device_type)
     return torch.is_grad_enabled(), autocast, flash(), mem_efficient(), cudnn(), math()
 
 

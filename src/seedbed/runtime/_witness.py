@@ -12,8 +12,8 @@ from seedbed.runtime._audit import make_audit
 from seedbed.runtime._capability import Capability, shortfalls
 from seedbed.runtime._compiler import (
     cache_is_salted,
+    dynamo_counters,
     is_compiling_elsewhere,
-    num_counted,
     read_counts,
     salt_cache,
     why_eager,
@@ -104,6 +104,7 @@ class Witness:
         self._patience = _PATIENCE
         self._let_go: Callable[[], object] | None = None
         self._keys: dict[tuple[object, ...], _StepKey] = {}
+        self._counters, self._every, self._device_type = dynamo_counters(), resolved.config.sample_every, device.type
         self._settled: tuple[object, ...] = ()  # the last kind of step that was seen to need no recording yet
 
     def step(self, step: int, phase: StepPhase = "train", shape_class: str = "") -> StepBlock:
@@ -123,9 +124,9 @@ class Witness:
 
     def count_step(self, phase: StepPhase = "train", shape_class: str = "") -> bool:
         """Count a step that begins now if it needs no recording, as most do, in a microsecond; else open it."""
-        if self._unsampled + 1 >= self._config.sample_every or RECORDER.blocks:
+        if self._unsampled + 1 >= self._every or RECORDER.blocks:
             return False  # it is due; or a block around it must not record what it runs
-        if (phase, shape_class, num_counted(), *switches(self._device.type)) != self._settled:
+        if self._kind(phase, shape_class) != self._settled:
             return False
         self._tally.steps += 1
         self._unsampled += 1
@@ -180,7 +181,7 @@ class Witness:
 
     def _begin(self, step: int, phase: StepPhase, shape_class: str) -> tuple[_StepKey, Recording | None]:
         self._tally.steps += 1
-        now = (phase, shape_class, num_counted(), *switches(self._device.type))
+        now = self._kind(phase, shape_class)
         key = self._key_of(now, phase, shape_class)
         wanted = self._is_due(key, step)
         if not wanted:
@@ -198,6 +199,13 @@ class Witness:
             self._unsampled += 1
         self._open.add(recording)
         return key, recording
+
+    def _kind(self, phase: StepPhase, shape_class: str) -> tuple[object, ...]:
+        """What is compared at every step."""
+        counters = self._counters
+        if counters is None:
+            counters = self._counters = dynamo_counters()
+        return (phase, shape_class, sum(read_counts()) if counters else 0, *switches(self._device_type))
 
     def _key_of(self, now: tuple[object, ...], phase: StepPhase, shape_class: str) -> _StepKey:
         """The kind of a step that begins now; each is made once, since making one takes longer than all else."""

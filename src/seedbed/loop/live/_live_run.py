@@ -52,11 +52,12 @@ class LiveRun:
         self.results: Mapping[str, Any] = {}
         self.restored: Mapping[str, Any] = {}
         self.counts_epochs = False  # whether the loop is over `Run.epochs`
-        self.steps = Stepping(
-            self.witness, StepEvents(self.begin, self._opening, self._taken, self._between, self._left, self._lost)
-        )
         self.values = StepValues(self._write)
         self.recorder = ReproRecorder.of(os.environ, lambda: self.attempt.objects)
+        taken = self.values.end_step if self.recorder is None else self._taken
+        self.steps = Stepping(
+            self.witness, StepEvents(self.begin, self._opening, taken, self._between, self._left, self._lost)
+        )
         self.proposing = Proposing(attempt, self.steps, self.recorder)
         self.checkpoints = Checkpointing(
             attempt, self.steps, self.values, self.proposing.planned, self.witness, self.say
