@@ -273,6 +273,39 @@ def compared(folder, make, unwrap):
     return told
 
 
+def drawn_beside(folder, *, stop):
+    """What a loop draws for itself from the generator of its loader, by step; it stops with a checkpoint."""
+    torch.manual_seed(0)
+    model, drawn = nn.Linear(4, 1), {}
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-2)
+    shared = torch.Generator().manual_seed(5)
+    loader = DataLoader(TensorDataset(rows()), SIZE, shuffle=True, generator=shared)
+    with seedbed.start(model, optimizer, project="p", store=folder / "s", runtime=QUIET_RUNTIME, quiet=True) as run:
+        run.restore(folder / "c")
+        for _ in run.epochs(2):
+            for step, (x,) in run.steps(loader):
+                noise = torch.rand(1, generator=shared)
+                drawn[step] = float(x.sum() + noise)
+                optimizer.zero_grad()
+                model(x).square().mean().backward()
+                optimizer.step()
+                if step == stop:
+                    run.checkpoint(folder / "c")
+                    raise Stopped
+        run.result(x=1)
+    return drawn, str(committed(run).snapshot.process["data_order"])
+
+
+@pytest.mark.parametrize("stop", [1, 5, PASS, PASS + 1])
+def test_a_generator_that_the_loop_shares_with_its_loader_goes_on_where_both_left_it(tmp_path, stop):
+    whole, _ = drawn_beside(tmp_path / "whole", stop=None)
+    with pytest.raises(Stopped):
+        drawn_beside(tmp_path, stop=stop)
+    rest, told = drawn_beside(tmp_path, stop=None)
+    assert rest == {step: whole[step] for step in range(stop + 1, 2 * PASS + 1)}
+    assert told == KNOWN
+
+
 def test_of_two_loaders_with_generators_of_their_own_the_order_is_unknown(tmp_path):
     def go_over_two(folder, *, stop):
         model, seen = nn.Linear(4, 1), []

@@ -106,7 +106,7 @@ class DataPosition:
             "of": called(self._loader),
             "used": self.used,
             "begun": self._begun,
-            "own": own_states(self._loader),
+            "own": own_states(self._loader) if self.used == self.delivered else [],
             "loader": kept,
             "is_warm": is_warm(self._loader) if self._begun is None else self._was_warm,
             "last": batch_digest(self._last_used) if self.used else "",
@@ -213,6 +213,7 @@ class DataPosition:
             last = next(batches, None)
         if begun is not None:
             restore_generators(now)
+            set_own_states(loader, pending["own"])  # the loop may draw from a generator that it shares with the loader
         if self.used > at and begun is not None and batch_digest(last) != pending["last"]:
             self.note(_ANOTHER)
         elif self.used > at and not pending["last"] and not pending["content"]:
