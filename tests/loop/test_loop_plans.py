@@ -156,3 +156,18 @@ def test_a_checkpoint_before_the_first_step_of_an_attempt_keeps_what_waits(tmp_p
         run.checkpoint(tmp_path / "c.pt")
         run.abandon("stopped before its first step")
     assert go(tmp_path, half(8))[0] == [8]
+
+
+def test_what_is_planned_for_a_step_that_never_comes_is_told_at_the_end(tmp_path, capsys):
+    made, _ = go(tmp_path, half(4, 100, why="late"))
+    assert made == [4]
+    told = "what was planned for step 100 was not made: optimizer.lr scale=0.5 (late), proposed by loop; the run has"
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("step", ["5", 5.0, None])
+def test_a_plan_for_no_step_is_refused_where_it_is_made(tmp_path, step):
+    run = Work().start(tmp_path)
+    with pytest.raises(InvalidInput, match="expected the number of a step"):
+        run.propose_at(step, "lr", scale=0.5, why="x")
+    run.abandon("enough")

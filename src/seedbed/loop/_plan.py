@@ -1,5 +1,6 @@
 """Changes that a loop plans ahead, each for the end of one step."""
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
@@ -50,9 +51,8 @@ class PlannedChanges:
         self.waiting: list[WaitingChange] = []
         self._done: list[tuple[int, str]] = []
         self._early: set[tuple[int, str]] = set()  # what was planned before the first step of an attempt
-        self._former: list[
-            WaitingChange
-        ] = []  # of these, what an earlier attempt waited for and this one did not plan yet
+        # Of these, what an earlier attempt waited for and this one did not plan yet.
+        self._former: list[WaitingChange] = []
         self._carried: list[WaitingChange] = []  # of those that wait, what an earlier attempt planned later
         self._again: set[tuple[int, str]] = set()  # of what is done, what was planned again
         self._over: list[WaitingChange] = []
@@ -60,11 +60,11 @@ class PlannedChanges:
         self._is_settled = False
 
     def add(self, at: int, delta: Delta, now: int) -> None:
-        """Plan `delta` for the end of step `at`. Raises InvalidInput for a step that is over.
+        """Plan `delta` for the end of step `at`. Raises InvalidInput for what is no step, and for one that is over.
 
         Before the first step of a resumed run that is no error: such a plan is left out.
         """
-        plan = WaitingChange(at, delta)
+        plan = WaitingChange(_number_of(at), delta)
         if not self._is_settled:
             self._early.add(plan.key)
         if plan.key in self._done:
@@ -105,6 +105,11 @@ class PlannedChanges:
         self._done += [each.key for each in due]
         return [each.delta for each in due]
 
+    def end(self, say: Callable[[str], None], now: int) -> None:
+        """The run has finished after `now` steps: say what was planned for later ones."""
+        for each in self.waiting:
+            say(f"what was planned for step {each.at} was not made: {each.words}; the run has taken {now} steps")
+
     def state(self) -> dict[str, list[list[Any]]]:
         """What a checkpoint keeps: what was proposed already, what still waits, and what of both was planned early."""
         waiting = [*self.waiting, *self._former]
@@ -126,6 +131,13 @@ class PlannedChanges:
         self.waiting, self._resumed_at = [*self._carried], now
         for each in own:
             self.add(each.at, each.delta, now)
+
+
+def _number_of(step: object) -> int:
+    try:
+        return operator.index(step)  # type: ignore[arg-type]  # it raises for anything else
+    except TypeError:
+        raise InvalidInput(f"propose_at: step={step!r}, expected the number of a step") from None
 
 
 def _plain(delta: Delta) -> list[Any]:

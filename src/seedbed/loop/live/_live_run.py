@@ -203,6 +203,8 @@ class LiveRun:
             self.end(RunStatus.FAILED, NO_RESULT)
             return False
         self._close()
+        if self.commit is not None:
+            self.proposing.planned.end(self.say, self.steps.step)
         if self.commit is not None and self._made_of is not None:
             self._shown.end(self.commit, self.report)
         self._tell_end()
