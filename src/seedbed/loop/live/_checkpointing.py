@@ -13,6 +13,7 @@ from seedbed.loop._plan import PlannedChanges
 from seedbed.loop._values import StepValues
 from seedbed.loop.data._generators import generator_states, restore_generators
 from seedbed.loop.live._asked_places import AskedPlaces, asked_beside, is_newer
+from seedbed.loop.live._multiples import Multiples
 from seedbed.loop.live._stepping import Stepping
 from seedbed.loop.live._together import Together
 from seedbed.loop.live._together_checkpoint import own_state, read_together, write_together
@@ -69,8 +70,7 @@ class Checkpointing:
         self.num_passes = 0  # over the data, before the resume
         self._attempt, self._steps, self._values, self._planned = attempt, steps, values, planned
         self._witness, self._say = witness, say
-        self._written: dict[Path, int] = {}  # the steps that were done when it was written last
-        self._served: dict[int, int] = {}  # by `every`, the iteration that wrote last
+        self._multiples = Multiples()
         self._asked_places = AskedPlaces()
         self._has_told_between = False  # that what the loop writes is of the place between two steps
         self._write_asked: Callable[[], str | None] | None = None
@@ -93,10 +93,7 @@ class Checkpointing:
 
     def is_due(self, path: Path, every: int) -> bool:
         """Whether the steps have come to a multiple of `every` that was not written to `path` yet."""
-        steps = self._steps
-        if not steps.has_reached(every) or self._written.get(path, 0) >= steps.done // every * every:
-            return False
-        return steps.is_done or self._served.get(every) != steps.iteration - 1
+        return self._multiples.is_due(path, every, self._steps.done, self._steps.iteration)
 
     def write(self, place: Path, given: Mapping[str, object], path: Path, every: int | None) -> None:
         """Write the loop's own checkpoint at `place`, with what it gives; the loop calls it `path`.
@@ -107,9 +104,8 @@ class Checkpointing:
         if self._steps.is_between and not self._has_told_between:
             self._has_told_between = True
             self._say(f"{path}: {self._why_between()}")
-        self._written[path] = self._steps.done
         if every is not None:
-            self._served[every] = self._steps.iteration
+            self._multiples.wrote(path, every, self._steps.done, self._steps.iteration)
         self._asked_places.wrote(place)
 
     def write_at(self, path: Path) -> None:
@@ -200,6 +196,7 @@ class Checkpointing:
         changes = ChangeState.model_validate_json(state["changes"])
         self._attempt.resume(state["run_id"], changes, state["elapsed_seconds"])
         self._steps.restore(state["steps"])
+        self._multiples.begin(self._steps.step)
         self._restore_position(state, own)
         self._values.restore(state["values"], self._steps.step)
         self.num_passes = self._steps.epoch

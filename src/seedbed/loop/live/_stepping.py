@@ -111,10 +111,6 @@ class Stepping:
         """Whether an error is handled now that came since the pass began."""
         return id(sys.exc_info()[1]) != self._handled
 
-    def has_reached(self, every: int) -> bool:
-        """Whether this iteration came to a multiple of `every` steps, or the last one and this has made no step."""
-        return self.done // every * every > (self._before if self.is_done else self._before_last)
-
     def count(self, optimizer: Optimizer | None) -> None:
         """Count the steps of `optimizer` from now on."""
         if self._count is None and optimizer is not None:
