@@ -1,6 +1,5 @@
 """The data after a resume: that of a loop that was never stopped, bit by bit, or unknown, and said so."""
 
-import gc
 import random
 
 import pytest
@@ -154,12 +153,6 @@ def check_known(tmp_path, make, stop, between):
 @pytest.mark.parametrize("name", KNOWN)
 def test_a_resumed_loop_gets_the_data_of_one_that_was_never_stopped(tmp_path, name, stop, between):
     check_known(tmp_path, KNOWN[name], stop, between)
-
-
-@pytest.fixture
-def _ends_workers():
-    yield
-    gc.collect()  # a loop that was left by an error keeps the iterator of its loader in a cycle
 
 
 @pytest.mark.slow

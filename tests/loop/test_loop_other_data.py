@@ -1,6 +1,5 @@
 """After a resume, data that are known are those of a loop that was never stopped; what may differ is unknown."""
 
-import gc
 import random
 from collections import namedtuple
 from functools import partial
@@ -334,12 +333,6 @@ def test_of_two_loaders_with_generators_of_their_own_the_order_is_unknown(tmp_pa
     assert len(seen) == 2 * PASS
     assert not torch.equal(torch.stack(seen), torch.stack(whole[2 * PASS :]))
     assert told.startswith("unknown: the loop goes over several loaders")
-
-
-@pytest.fixture
-def _ends_workers():
-    yield
-    gc.collect()  # a loop that was left by an error keeps the iterator of its loader in a cycle
 
 
 @pytest.mark.slow

@@ -30,6 +30,22 @@ def unhandled():
         signal.signal(number, handler)
 
 
+class Tracker:
+    """A mirror that notes how runs finished."""
+
+    def __init__(self, finished):
+        self._finished = finished
+
+    def begin(self, project, run_id, config):
+        pass
+
+    def log(self, step, values):
+        pass
+
+    def finish(self, commit):
+        self._finished.append(commit)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("block", ["block", "no block"])
 @pytest.mark.parametrize("number", SIGNALS)
@@ -118,19 +134,8 @@ def test_no_signal_that_reaches_a_child_is_lost(tmp_path):
 
 
 def test_a_signal_after_the_commit_leaves_the_run_finished(tmp_path):
-    finished = []
-
-    class Tracker:
-        def begin(self, project, run_id, config):
-            pass
-
-        def log(self, step, values):
-            pass
-
-        def finish(self, commit):
-            finished.append(commit)
-
-    run = Work().start(tmp_path, mirror=Tracker())
+    finished: list[object] = []
+    run = Work().start(tmp_path, mirror=Tracker(finished))
     run.result(x=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("seedbed.loop.live._live_run.judged", lambda commit: signal.raise_signal(signal.SIGTERM))
@@ -227,20 +232,10 @@ def test_a_run_is_ended_by_a_signal_while_one_of_another_thread_is_open(tmp_path
 def test_a_run_whose_end_fails_ends_once_and_leaves_the_next_one_its_signals(tmp_path, problem):
     told: list[object] = []
 
-    class Tracker:
-        def begin(self, project, run_id, config):
-            pass
-
-        def log(self, step, values):
-            pass
-
-        def finish(self, commit):
-            told.append(commit)
-
     def fails(self, status, reason):
         raise problem
 
-    run = Work().start(tmp_path / "a", mirror=Tracker())
+    run = Work().start(tmp_path / "a", mirror=Tracker(told))
     run.log(x=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("seedbed.loop._attempt.Attempt.end", fails)

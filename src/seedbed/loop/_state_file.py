@@ -4,7 +4,7 @@ A `state_dict` nests dictionaries, lists and tuples of tensors and plain values.
 numbers, so these are written as an object with one member, whose name begins with a dollar sign.
 
 A checksum of each tensor stands in that JSON, and one of the JSON before it: a file that was damaged is not loaded.
-They are CRC-32, since they are to find damage, not forgery: whoever can write the file can write any checksum.
+They are CRC-32, since they are to find damage, not forgery: a person who can write the file can write any checksum.
 """
 
 import json
